@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The codec beneath every message and state record. Readers trust nothing: each length is compared with what is
+ * left before it is used. */
+
+#include "codec.h"
+
+#include <endian.h>
+
+void wire_writer_done(WireWriter *w) {
+        free(w->data);
+        *w = (WireWriter) {};
+}
+
+static void *reserve(WireWriter *w, size_t n) {
+        void *p;
+
+        if (w->error)
+                return NULL;
+        if (n > WIRE_BODY_MAX - w->len) {
+                w->error = -E2BIG;
+                return NULL;
+        }
+        if (w->len + n > w->allocated) {
+                size_t want = MAX(w->allocated * 2, MAX(w->len + n, (size_t) 512));
+
+                p = realloc(w->data, want);
+                if (!p) {
+                        w->error = -ENOMEM;
+                        return NULL;
+                }
+                w->data = p;
+                w->allocated = want;
+        }
+        p = w->data + w->len;
+        w->len += n;
+        return p;
+}
+
+void wire_put_u32(WireWriter *w, uint32_t v) {
+        void *p = reserve(w, sizeof(v));
+
+        v = htole32(v);
+        if (p)
+                memcpy(p, &v, sizeof(v));
+}
+
+void wire_put_u64(WireWriter *w, uint64_t v) {
+        void *p = reserve(w, sizeof(v));
+
+        v = htole64(v);
+        if (p)
+                memcpy(p, &v, sizeof(v));
+}
+
+void wire_put_bytes(WireWriter *w, const void *data, size_t n) {
+        void *p;
+
+        if (n > WIRE_BODY_MAX) {
+                w->error = w->error ? w->error : -E2BIG;
+                return;
+        }
+        wire_put_u32(w, (uint32_t) n);
+        p = reserve(w, n);
+        if (p && n > 0)
+                memcpy(p, data, n);
+}
+
+void wire_put_string(WireWriter *w, const char *s) {
+        wire_put_bytes(w, s, s ? strlen(s) : 0);
+}
+
+void wire_put_strv(WireWriter *w, char *const *strv, size_t n) {
+        wire_put_u32(w, (uint32_t) n);
+        for (size_t i = 0; i < n; i++)
+                wire_put_string(w, strv[i]);
+}
+
+static const void *take(WireReader *r, size_t n) {
+        const void *p;
+
+        if (r->error)
+                return NULL;
+        if (n > r->len - r->pos) {
+                r->error = -EBADMSG;
+                return NULL;
+        }
+        p = r->data + r->pos;
+        r->pos += n;
+        return p;
+}
+
+uint32_t wire_get_u32(WireReader *r) {
+        const void *p = take(r, sizeof(uint32_t));
+        uint32_t v = 0;
+
+        if (p)
+                memcpy(&v, p, sizeof(v));
+        return le32toh(v);
+}
+
+uint64_t wire_get_u64(WireReader *r) {
+        const void *p = take(r, sizeof(uint64_t));
+        uint64_t v = 0;
+
+        if (p)
+                memcpy(&v, p, sizeof(v));
+        return le64toh(v);
+}
+
+const void *wire_get_bytes(WireReader *r, size_t max, size_t *ret_len) {
+        uint32_t n = wire_get_u32(r);
+        const void *p;
+
+        *ret_len = 0;
+        if (!r->error && n > max)
+                r->error = -E2BIG;
+        p = take(r, n);
+        if (p)
+                *ret_len = n;
+        return p;
+}
+
+char *wire_get_string(WireReader *r, size_t max) {
+        size_t n;
+        const void *p = wire_get_bytes(r, max, &n);
+        char *s;
+
+        if (!p)
+                return NULL;
+        if (memchr(p, 0, n)) {
+                r->error = -EBADMSG;
+                return NULL;
+        }
+        s = malloc(n + 1);
+        if (!s) {
+                r->error = -ENOMEM;
+                return NULL;
+        }
+        memcpy(s, p, n);
+        s[n] = 0;
+        return s;
+}
+
+void wire_get_string_buf(WireReader *r, char *buf, size_t size) {
+        size_t n;
+        const void *p = wire_get_bytes(r, size - 1, &n);
+
+        buf[0] = 0;
+        if (!p)
+                return;
+        if (memchr(p, 0, n)) {
+                r->error = -EBADMSG;
+                return;
+        }
+        memcpy(buf, p, n);
+        buf[n] = 0;
+}
+
+size_t wire_get_count(WireReader *r, size_t max, size_t min_each) {
+        uint32_t n = wire_get_u32(r);
+
+        if (r->error)
+                return 0;
+        if (n > max) {
+                r->error = -E2BIG;
+                return 0;
+        }
+        if (min_each > 0 && n > (r->len - r->pos) / min_each) {
+                r->error = -EBADMSG;
+                return 0;
+        }
+        return n;
+}
+
+char **wire_get_strv(WireReader *r, size_t max_n, size_t max_each, size_t *ret_n) {
+        size_t n, total = 0;
+        WireReader ahead;
+        char **v, *w;
+
+        *ret_n = 0;
+        n = wire_get_count(r, max_n, sizeof(uint32_t));
+        if (r->error)
+                return NULL;
+
+        /* First pass: check and measure. Second pass: copy into one block. */
+        ahead = *r;
+        for (size_t i = 0; i < n; i++) {
+                size_t k;
+                const void *p = wire_get_bytes(&ahead, max_each, &k);
+
+                if (!p || memchr(p, 0, k)) {
+                        r->error = ahead.error ? ahead.error : -EBADMSG;
+                        return NULL;
+                }
+                total += k + 1;
+        }
+        v = malloc((n + 1) * sizeof(char *) + total);
+        if (!v) {
+                r->error = -ENOMEM;
+                return NULL;
+        }
+        w = (char *) (v + n + 1);
+        for (size_t i = 0; i < n; i++) {
+                size_t k;
+                const void *p = wire_get_bytes(r, max_each, &k);
+
+                v[i] = w;
+                memcpy(w, p, k);
+                w[k] = 0;
+                w += k + 1;
+        }
+        v[n] = NULL;
+        *ret_n = n;
+        return v;
+}
+
+int wire_reader_finish(WireReader *r) {
+        if (!r->error && r->pos != r->len)
+                r->error = -EBADMSG;
+        return r->error;
+}

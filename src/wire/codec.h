@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Bounds-checked encoding and decoding of message bodies: little-endian u32 and u64, byte strings with a u32
+ * length, lists with a u32 count. Pure: no I/O. Errors are sticky, so that a caller checks once at the end. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/macro.h"
+
+/* A body of more than WIRE_INLINE_MAX bytes travels in a sealed memfd (transport.h). */
+#define WIRE_BODY_MAX ((size_t) 2 << 20)
+
+typedef struct WireWriter {
+        uint8_t *data; /* malloc()ed, owned */
+        size_t len, allocated;
+        int error; /* 0 or -errno, sticky */
+} WireWriter;
+
+void wire_writer_done(WireWriter *w);
+#define _cleanup_writer_ _cleanup_(wire_writer_done)
+
+void wire_put_u32(WireWriter *w, uint32_t v);
+void wire_put_u64(WireWriter *w, uint64_t v);
+void wire_put_bytes(WireWriter *w, const void *data, size_t n);
+/* A string without its NUL; NULL is written as the empty string. */
+void wire_put_string(WireWriter *w, const char *s);
+/* A list of n strings. */
+void wire_put_strv(WireWriter *w, char *const *strv, size_t n);
+
+typedef struct WireReader {
+        const uint8_t *data; /* borrowed */
+        size_t len, pos;
+        int error; /* 0 or -errno (-EBADMSG truncated or malformed, -E2BIG over a limit), sticky */
+} WireReader;
+
+#define WIRE_READER(d, n) ((WireReader) { .data = (d), .len = (n) })
+
+/* After an error these return 0, NULL or an empty list, never garbage. */
+uint32_t wire_get_u32(WireReader *r);
+uint64_t wire_get_u64(WireReader *r);
+/* Borrowed pointer into the message. */
+const void *wire_get_bytes(WireReader *r, size_t max, size_t *ret_len);
+/* A malloc()ed NUL-terminated copy; a NUL inside is -EBADMSG. max counts bytes without the NUL. */
+char *wire_get_string(WireReader *r, size_t max);
+/* Copies into buf[size] including a NUL; longer or with a NUL inside: error and an empty string. */
+void wire_get_string_buf(WireReader *r, char *buf, size_t size);
+/* A NULL-terminated array and its strings in one allocation (free() once); at most max_n strings of max_each
+ * bytes. NULL with the error set on failure. */
+char **wire_get_strv(WireReader *r, size_t max_n, size_t max_each, size_t *ret_n);
+/* A list's count, refused when over max or when fewer than min_each bytes per element are left. */
+size_t wire_get_count(WireReader *r, size_t max, size_t min_each);
+
+/* 0 when everything was read without error and nothing is left over, else -errno. */
+int wire_reader_finish(WireReader *r);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Session records and the placeholder journal of ocsb-stage. */
+
+#include "record.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "sys/mount.h"
+#include "sys/process.h"
+#include "wire/plan.h"
+
+#define RECORD_VERSION 1u
+#define JOURNAL_SUFFIX ".placeholders"
+#define JOURNAL_MAX ((size_t) 4 << 20)
+
+Record *record_free(Record *r) {
+        if (r) {
+                free(r->groups);
+                free(r);
+        }
+        return NULL;
+}
+
+int record_save(int dir_fd, const Record *r) {
+        _cleanup_writer_ WireWriter w = {};
+
+        wire_put_u32(&w, RECORD_VERSION);
+        wire_put_string(&w, r->id);
+        wire_put_u32(&w, (uint32_t) r->monitor);
+        wire_put_u64(&w, r->starttime);
+        wire_put_u32(&w, r->uid);
+        wire_put_u32(&w, r->gid);
+        wire_put_u32(&w, (uint32_t) r->n_groups);
+        for (size_t i = 0; i < r->n_groups; i++)
+                wire_put_u32(&w, r->groups[i]);
+        wire_put_string(&w, r->cgroup);
+        if (w.error)
+                return w.error;
+        return file_write_atomic(dir_fd, r->id, w.data, w.len, 0600);
+}
+
+int record_load(int dir_fd, const char *id, Record **ret) {
+        _cleanup_(record_freep) Record *r = calloc(1, sizeof(*r));
+        _cleanup_free_ char *data = NULL;
+        WireReader in;
+        size_t len;
+        int k;
+
+        if (!r)
+                return -ENOMEM;
+        k = file_read(dir_fd, id, 65536, &data, &len);
+        if (k < 0)
+                return k;
+        in = WIRE_READER((const uint8_t *) data, len);
+        if (wire_get_u32(&in) != RECORD_VERSION)
+                return -EBADMSG;
+        wire_get_string_buf(&in, r->id, sizeof(r->id));
+        r->monitor = (pid_t) wire_get_u32(&in);
+        r->starttime = wire_get_u64(&in);
+        r->uid = wire_get_u32(&in);
+        r->gid = wire_get_u32(&in);
+        r->n_groups = wire_get_count(&in, PLAN_GROUPS_MAX, sizeof(uint32_t));
+        r->groups = calloc(r->n_groups + 1, sizeof(gid_t));
+        if (!r->groups)
+                return -ENOMEM;
+        for (size_t i = 0; i < r->n_groups; i++)
+                r->groups[i] = wire_get_u32(&in);
+        wire_get_string_buf(&in, r->cgroup, sizeof(r->cgroup));
+        if (wire_reader_finish(&in) < 0 || !streq(r->id, id) || r->uid == 0 || strstr(r->cgroup, ".."))
+                return -EBADMSG;
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+static int journal_name(char *buf, size_t size, const char *id) {
+        int n = snprintf(buf, size, "%s" JOURNAL_SUFFIX, id);
+
+        return n < 0 || (size_t) n >= size ? -ENAMETOOLONG : 0;
+}
+
+void record_remove(int dir_fd, const char *id) {
+        char name[SESSION_ID_MAX + sizeof(JOURNAL_SUFFIX)];
+
+        if (journal_name(name, sizeof(name), id) >= 0)
+                (void) unlinkat(dir_fd, name, 0);
+        (void) unlinkat(dir_fd, id, 0);
+}
+
+int record_foreach(int dir_fd, int (*fn)(const char *id, void *userdata), void *userdata) {
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d) {
+                fd_close(fd);
+                return -errno;
+        }
+        for (struct dirent *e; r >= 0 && (e = readdir(d));)
+                if (session_id_valid(e->d_name))
+                        r = fn(e->d_name, userdata);
+        (void) closedir(d);
+        return r;
+}
+
+int placeholder_note(int dir_fd, const char *id, const char *host_path) {
+        _cleanup_close_ int fd = -EBADF;
+        char name[SESSION_ID_MAX + sizeof(JOURNAL_SUFFIX)];
+        int r = journal_name(name, sizeof(name), id);
+
+        if (r < 0)
+                return r;
+        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        return fd_write_all(fd, host_path, strlen(host_path) + 1);
+}
+
+/* The journal is a list of NUL-terminated paths; a torn last one (a kill in the middle of a write) has no NUL. */
+static int journal_load(int dir_fd, const char *id, char **ret, size_t *ret_len) {
+        char name[SESSION_ID_MAX + sizeof(JOURNAL_SUFFIX)];
+        int r = journal_name(name, sizeof(name), id);
+
+        if (r >= 0)
+                r = file_read(dir_fd, name, JOURNAL_MAX, ret, ret_len);
+        if (r < 0)
+                return r;
+        while (*ret_len > 0 && (*ret)[*ret_len - 1] != 0)
+                (*ret_len)--;
+        return 0;
+}
+
+typedef struct Search {
+        int dir_fd;
+        const char *not_id, *path;
+} Search;
+
+static int search_one(const char *id, void *userdata) {
+        Search *s = userdata;
+        _cleanup_free_ char *text = NULL;
+        size_t len;
+
+        if (streq(id, s->not_id) || journal_load(s->dir_fd, id, &text, &len) < 0)
+                return 0;
+        for (const char *p = text; p < text + len; p += strlen(p) + 1)
+                if (streq(p, s->path))
+                        return -EEXIST; /* ends the search */
+        return 0;
+}
+
+bool placeholder_is_shared(int dir_fd, const char *id, const char *host_path) {
+        Search s = { .dir_fd = dir_fd, .not_id = id, .path = host_path };
+
+        return record_foreach(dir_fd, search_one, &s) == -EEXIST;
+}
+
+/* In the child, with the owner's rights: an empty file or directory of his may go, whatever else is there stays.
+ * The parent is resolved with his rights, too, so a symlink planted on the way leads nowhere that he could not
+ * clean up himself (GHSA-2fxp-43j9-pwvc). */
+static void remove_one(const char *host_path) {
+        _cleanup_close_ int parent = -EBADF;
+        _cleanup_free_ char *copy = strdup(host_path);
+        struct stat st;
+        char *name;
+
+        if (!copy)
+                return;
+        name = strrchr(copy, '/');
+        if (!name || !name[1])
+                return;
+        *name++ = 0;
+        parent = path_open(*copy ? copy : "/", O_PATH | O_DIRECTORY);
+        if (parent < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return;
+        if (S_ISDIR(st.st_mode))
+                (void) unlinkat(parent, name, AT_REMOVEDIR);
+        else if (S_ISREG(st.st_mode) && st.st_size == 0)
+                (void) unlinkat(parent, name, 0);
+}
+
+int placeholders_remove(int dir_fd, const Record *r) {
+        _cleanup_free_ char *text = NULL;
+        size_t len;
+        int status;
+        pid_t pid;
+
+        if (journal_load(dir_fd, r->id, &text, &len) < 0 || len == 0)
+                return 0;
+        pid = process_clone(0, -1, NULL);
+        if (pid < 0)
+                return pid;
+        if (pid == 0) {
+                if (identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups) < 0)
+                        _exit(1);
+                for (const char *end = text + len; end > text;) {
+                        const char *p = end - 1; /* at the NUL that ends the last string */
+
+                        while (p > text && p[-1] != 0)
+                                p--;
+                        /* The journals of others are root's: look at them with the rights of root. */
+                        if (identity_fs_leave() < 0)
+                                _exit(1);
+                        if (!placeholder_is_shared(dir_fd, r->id, p)) {
+                                if (identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups) < 0)
+                                        _exit(1);
+                                remove_one(p);
+                        }
+                        end = p;
+                }
+                _exit(0);
+        }
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return status == 0 ? 0 : -EIO;
+}

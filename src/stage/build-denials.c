@@ -78,10 +78,11 @@ static int host_path_of(BuildContext *c, const char *inside, char *buf, size_t s
 
         for (size_t i = 0; i < c->plan->n_mounts; i++) {
                 const char *target = c->plan->mounts[i].target;
+                const char *real = c->host_paths[i] ? c->host_paths[i] : c->template.sources[i].real;
 
-                if (c->host_paths[i] && path_is_beneath(inside, target) && (!best || strlen(target) > strlen(best))) {
+                if (real && *real && path_is_beneath(inside, target) && (!best || strlen(target) > strlen(best))) {
                         best = target;
-                        host = c->host_paths[i];
+                        host = real;
                 }
         }
         if (!best)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The new root: a small tmpfs with the made files and device nodes, a second tmpfs for everything writable that
- * does not outlive the session, /proc, /dev/pts, and the plan's grants. Sources and targets are descriptors. */
+/* The new root. First the template: a small tmpfs with the made files, device nodes and mount points, and the
+ * grants by path; read-only from then on. Then what is the session's own: a tmpfs for everything writable that does
+ * not outlive it, /proc, /dev/pts, and the caller's directories. Sources and targets are descriptors. */
 
 #include "build.h"
 
@@ -43,9 +44,7 @@ static int make_devices(BuildContext *c) {
                 { "urandom", 1, 9 }, { "tty", 5, 0 } };
         static const char *const links[][2] = { { "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" },
                 { "stdout", "/proc/self/fd/1" }, { "stderr", "/proc/self/fd/2" }, { "ptmx", "pts/ptmx" } };
-        _cleanup_close_ int dev = -EBADF, dev_mount = -EBADF, pts = -EBADF, pts_target = -EBADF;
-        char path[32];
-        int r;
+        _cleanup_close_ int dev = -EBADF, dev_mount = -EBADF;
 
         c->step = "dev";
         if (mkdirat(c->root, "dev", 0755) < 0)
@@ -63,72 +62,33 @@ static int make_devices(BuildContext *c) {
         if (mkdirat(dev, "pts", 0755) < 0 || mkdirat(dev, "shm", 01777) < 0)
                 return -errno;
 
-        dev_mount = mount_clone_single(dev, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
-        if (dev_mount < 0)
-                return dev_mount;
-        r = mount_attach(dev_mount, dev);
-        if (r < 0)
-                return r;
-
-        c->step = "devpts";
-        pts = mount_new("devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-                        (const char *const[]) { "ptmxmode", "0666", "mode", "0600", NULL });
-        if (pts < 0)
-                return pts;
-        (void) snprintf(path, sizeof(path), "dev/pts");
-        pts_target = openat(c->root, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (pts_target < 0)
-                return -errno;
-        return mount_attach(pts, pts_target);
+        /* Devices can be opened for writing on a read-only mount; nothing can be made there. */
+        dev_mount = mount_clone_single(dev, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
+        return dev_mount < 0 ? dev_mount : mount_attach(dev_mount, dev);
 }
 
-static int make_proc(BuildContext *c) {
-        _cleanup_close_ int proc = -EBADF, target = -EBADF;
+/* Attaches a new file system at a directory that the template has. */
+static int attach_new(BuildContext *c, const char *type, uint64_t attr, const char *const *options, const char *where) {
+        _cleanup_close_ int mount_fd = mount_new(type, attr, options), target = -EBADF;
 
-        c->step = "proc";
-        if (mkdirat(c->root, "proc", 0555) < 0)
-                return -errno;
-        target = openat(c->root, "proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (target < 0)
-                return -errno;
-        /* subset=pid (Linux 5.8): no /proc/sys, kcore, sysrq-trigger, keys, … to mask one by one. */
-        proc = mount_new("proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY,
-                        (const char *const[]) { "hidepid", "2", "subset", "pid", NULL });
-        if (proc < 0)
-                return build_fail(c, proc, "the kernel refuses a /proc of its own (subset=pid): %s", strerror(-proc));
-        return mount_attach(proc, target);
+        if (mount_fd < 0)
+                return mount_fd;
+        target = path_open_in_root(c->root, where, O_PATH | O_DIRECTORY, 0);
+        return target < 0 ? target : mount_attach(mount_fd, target);
 }
 
-int build_root(BuildContext *c) {
-        _cleanup_close_ int bench = -EBADF;
+static int attach_kernel_fs(BuildContext *c) {
         int r;
 
-        c->step = "mount-namespace";
-        r = mounts_make_private();
+        c->step = "proc";
+        /* subset=pid (Linux 5.8): no /proc/sys, kcore, sysrq-trigger, keys, … to mask one by one. */
+        r = attach_new(c, "proc", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY,
+                        (const char *const[]) { "hidepid", "2", "subset", "pid", NULL }, "/proc");
         if (r < 0)
-                return r;
-        c->step = "root";
-        c->root = mount_new("tmpfs", MOUNT_ATTR_NOSUID,
-                        (const char *const[]) { "size", "4m", "nr_inodes", "4096", "mode", "0755", NULL });
-        if (c->root < 0)
-                return c->root;
-        /* By name: a descriptor from before would belong to the host's mount namespace. */
-        bench = path_open(OCSB_RUN_DIR "/root", O_PATH | O_DIRECTORY | O_NOFOLLOW);
-        if (bench < 0)
-                return bench;
-        r = mount_attach(c->root, bench);
-        if (r < 0)
-                return r;
-        if (mkdirat(c->root, ".mask", 0) < 0)
-                return -errno;
-        c->mask_dir = openat(c->root, ".mask", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (c->mask_dir < 0 || mknodat(c->root, ".mask-file", S_IFREG, 0) < 0)
-                return -errno;
-        c->mask_file = openat(c->root, ".mask-file", O_PATH | O_CLOEXEC);
-        if (c->mask_file < 0)
-                return -errno;
-        r = make_devices(c);
-        return r < 0 ? r : make_proc(c);
+                return build_fail(c, r, "the kernel refuses a /proc of its own (subset=pid): %s", strerror(-r));
+        c->step = "devpts";
+        return attach_new(c, "devpts", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                        (const char *const[]) { "ptmxmode", "0666", "mode", "0600", NULL }, "/dev/pts");
 }
 
 /* Opens target, making what is missing of it in our own tmpfs. What is missing inside a granted tree is not made:
@@ -163,9 +123,12 @@ static int open_target(BuildContext *c, const char *target, bool is_dir) {
                 } else if (next < 0 && errno == ENOENT) {
                         if (fstat(cur, &st) < 0)
                                 return -errno;
-                        if (st.st_dev != root_st.st_dev)
+                        if (st.st_dev != root_st.st_dev && st.st_dev != c->scratch_dev)
                                 return build_fail(c, -ENOENT, "%s does not exist inside the granted directory: make it first", target);
                         if (last && !is_dir ? mknodat(cur, name, S_IFREG | 0444, 0) < 0 : mkdirat(cur, name, 0755) < 0)
+                                return -errno;
+                        if (st.st_dev == c->scratch_dev &&
+                                        fchownat(cur, name, c->plan->uid, c->plan->gid, AT_SYMLINK_NOFOLLOW) < 0)
                                 return -errno;
                         next = openat(cur, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
                 }
@@ -326,47 +289,38 @@ static int attach_source(BuildContext *c, size_t index) {
         return r;
 }
 
-static int mount_path(BuildContext *c, size_t index) {
+/* Opens every source by path with the caller's rights to files: what he cannot reach, the builder does not reach
+ * for him. */
+static int open_paths(BuildContext *c, int *fds) {
         const Plan *p = c->plan;
-        const PlanMount *m = &p->mounts[index];
-        _cleanup_close_ int fd = -EBADF;
+        int r = identity_fs_enter(p->uid, p->gid, p->groups, p->n_groups);
+
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < p->n_mounts; i++)
+                if (p->mounts[i].kind == PLAN_MOUNT_PATH)
+                        fds[i] = path_open(p->mounts[i].source, O_PATH);
+        return identity_fs_leave();
+}
+
+static int mount_path(BuildContext *c, size_t index, int fd) {
+        const PlanMount *m = &c->plan->mounts[index];
+        TemplateSource *s = &c->template.sources[index];
+        struct stat st;
         int r;
 
-        /* With the caller's rights to files: what he cannot reach, the builder does not reach for him. */
-        r = identity_fs_enter(p->uid, p->gid, p->groups, p->n_groups);
-        if (r < 0)
-                return r;
-        fd = path_open(m->source, O_PATH);
-        r = identity_fs_leave();
-        if (r < 0)
-                return r;
         if (fd < 0) {
                 if ((m->flags & PLAN_MOUNT_OPTIONAL) && (fd == -ENOENT || fd == -EACCES || fd == -ENOTDIR))
                         return 0;
                 return build_fail(c, fd, "%s: %s", m->source, strerror(-fd));
         }
         r = detach_source(c, index, fd);
-        return r < 0 ? r : attach_source(c, index);
-}
-
-static int mount_scratch(BuildContext *c, size_t index, int scratch) {
-        const PlanMount *m = &c->plan->mounts[index];
-        _cleanup_close_ int dir = -EBADF, mount_fd = -EBADF, target = -EBADF;
-        char name[24];
-
-        (void) snprintf(name, sizeof(name), "%zu", index);
-        if (mkdirat(scratch, name, 0700) < 0)
+        if (r < 0)
+                return r;
+        if (fstat(fd, &st) < 0)
                 return -errno;
-        dir = openat(scratch, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir < 0 || fchown(dir, c->plan->uid, c->plan->gid) < 0 || fchmod(dir, m->mode) < 0)
-                return -errno;
-        mount_fd = mount_clone_single(dir, mount_attributes(m->flags));
-        if (mount_fd < 0)
-                return mount_fd;
-        target = open_target(c, m->target, true);
-        if (target < 0)
-                return target;
-        return mount_attach(mount_fd, target);
+        *s = (TemplateSource) { .present = true, .dev = st.st_dev, .ino = st.st_ino, .real = strdup(c->host_paths[index]) };
+        return s->real ? attach_source(c, index) : -ENOMEM;
 }
 
 /* Opens the parent of target, making it, and points *ret_name at the last component. */
@@ -382,7 +336,19 @@ static int open_parent(BuildContext *c, const char *target, const char **ret_nam
         return open_target(c, parent, true);
 }
 
-static int make_thing(BuildContext *c, const PlanMount *m) {
+/* Whether the mount's place lies in one that only the session will have. */
+static bool inside_session_mount(const BuildContext *c, size_t index) {
+        const Plan *p = c->plan;
+
+        for (size_t i = 0; i < p->n_mounts; i++)
+                if (i != index && (p->mounts[i].kind == PLAN_MOUNT_FD || p->mounts[i].kind == PLAN_MOUNT_SCRATCH) &&
+                                path_is_beneath(p->mounts[index].target, p->mounts[i].target))
+                        return true;
+        return false;
+}
+
+static int make_thing(BuildContext *c, size_t index) {
+        const PlanMount *m = &c->plan->mounts[index];
         _cleanup_close_ int parent = -EBADF, fd = -EBADF;
         struct stat root_st, st;
         const char *name;
@@ -392,7 +358,7 @@ static int make_thing(BuildContext *c, const PlanMount *m) {
                 return parent;
         if (fstat(c->root, &root_st) < 0 || fstat(parent, &st) < 0)
                 return -errno;
-        if (st.st_dev != root_st.st_dev)
+        if (st.st_dev != root_st.st_dev || inside_session_mount(c, index))
                 return build_fail(c, -EINVAL, "%s lies inside a granted directory: nothing is made there", m->target);
         if (m->kind == PLAN_MOUNT_SYMLINK)
                 return symlinkat(m->source, parent, name) < 0 ? -errno : 0;
@@ -405,20 +371,27 @@ static int make_thing(BuildContext *c, const PlanMount *m) {
         return fd < 0 ? -errno : fd_write_all(fd, m->source, m->source_len);
 }
 
-static int mount_one(BuildContext *c, size_t index, int scratch) {
+/* What of a mount belongs to the template: the mount itself, or the place where it will be attached. */
+static int template_mount(BuildContext *c, size_t index, int path_fd) {
         const PlanMount *m = &c->plan->mounts[index];
+        int fd;
 
         switch (m->kind) {
         case PLAN_MOUNT_PATH:
-                return mount_path(c, index);
+                if (inside_session_mount(c, index))
+                        return build_fail(c, -EINVAL, "a grant by path cannot lie inside %s", "a directory of the session");
+                return mount_path(c, index, path_fd);
         case PLAN_MOUNT_FD:
-                return attach_source(c, index);
         case PLAN_MOUNT_SCRATCH:
-                return mount_scratch(c, index, scratch);
+                if (inside_session_mount(c, index))
+                        return 0; /* its place is in a mount of the session */
+                fd = open_target(c, m->target, m->kind == PLAN_MOUNT_SCRATCH || c->is_dir[index]);
+                fd_close(fd);
+                return MIN(fd, 0);
         case PLAN_MOUNT_FILE:
         case PLAN_MOUNT_SYMLINK:
         case PLAN_MOUNT_DIR:
-                return make_thing(c, m);
+                return make_thing(c, index);
         case _PLAN_MOUNT_MAX:
         case _PLAN_MOUNT_INVALID:
         default:
@@ -426,51 +399,144 @@ static int mount_one(BuildContext *c, size_t index, int scratch) {
         }
 }
 
-int build_mounts(BuildContext *c) {
-        _cleanup_close_ int scratch = -EBADF, bench = -EBADF;
-        char size[32];
-        int r;
+static int join_resolved(BuildContext *c) {
+        size_t len = 1;
+        char *p;
 
-        /* One file system for everything writable that is not granted, so that one number limits it all. */
-        c->step = "scratch";
-        (void) snprintf(size, sizeof(size), "%llu", (unsigned long long) c->plan->limits.scratch);
-        scratch = mount_new("tmpfs", BASE_ATTR, (const char *const[]) { "size", size, "mode", "0700", NULL });
-        if (scratch < 0)
-                return scratch;
-        if (mkdirat(c->root, ".scratch", 0700) < 0)
-                return -errno;
-        bench = openat(c->root, ".scratch", O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (bench < 0)
-                return -errno;
-        r = mount_attach(scratch, bench);
-        if (r < 0)
-                return r;
-
-        c->step = "grant";
-        for (size_t i = 0; i < c->plan->n_mounts; i++) {
-                r = mount_one(c, i, scratch);
-                if (r < 0)
-                        return build_fail(c, r, "%s: %s", c->plan->mounts[i].target, strerror(-r));
-        }
-
-        /* The bench goes; the directories that were cloned from it stay mounted where they are. */
-        c->step = "scratch";
-        if (fchdir(c->root) < 0 || umount2(".scratch", MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ||
-                        unlinkat(c->root, ".scratch", AT_REMOVEDIR) < 0)
-                return -errno;
+        for (size_t i = 0; i < c->n_resolved; i++)
+                len += strlen(c->resolved[i]) + 1;
+        p = c->template.resolved = malloc(len);
+        if (!p)
+                return -ENOMEM;
+        *p = 0;
+        for (size_t i = 0; i < c->n_resolved; i++)
+                p = stpcpy(stpcpy(p, c->resolved[i]), "\n");
         return 0;
 }
 
-int build_landlock(BuildContext *c) {
+int build_template(BuildContext *c) {
         struct mount_attr attr = { .attr_set = BASE_ATTR | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC };
-        _cleanup_close_ int rules = -EBADF;
-        int r;
+        _cleanup_close_ int bench = -EBADF;
+        int fds[PLAN_MOUNTS_MAX], r;
 
+        c->step = "mount-namespace";
+        r = mounts_make_private();
+        if (r < 0)
+                return r;
         c->step = "root";
-        if (unlinkat(c->root, ".mask", AT_REMOVEDIR) < 0 || unlinkat(c->root, ".mask-file", 0) < 0)
+        c->root = mount_new("tmpfs", MOUNT_ATTR_NOSUID,
+                        (const char *const[]) { "size", "4m", "nr_inodes", "4096", "mode", "0755", NULL });
+        if (c->root < 0)
+                return c->root;
+        /* By name: a descriptor from before would belong to the host's mount namespace. */
+        bench = path_open(OCSB_RUN_DIR "/root", O_PATH | O_DIRECTORY | O_NOFOLLOW);
+        if (bench < 0)
+                return bench;
+        r = mount_attach(c->root, bench);
+        if (r < 0)
+                return r;
+        r = make_devices(c);
+        if (r < 0)
+                return r;
+        if (mkdirat(c->root, "proc", 0555) < 0)
                 return -errno;
+
+        c->step = "grant";
+        c->template.n_sources = c->plan->n_mounts;
+        c->template.sources = calloc(c->plan->n_mounts + 1, sizeof(TemplateSource));
+        if (!c->template.sources)
+                return -ENOMEM;
+        for (size_t i = 0; i < c->plan->n_mounts; i++)
+                fds[i] = -EBADF;
+        r = open_paths(c, fds);
+        for (size_t i = 0; r >= 0 && i < c->plan->n_mounts; i++) {
+                r = template_mount(c, i, fds[i]);
+                if (r < 0)
+                        r = build_fail(c, r, "%s: %s", c->plan->mounts[i].target, strerror(-r));
+        }
+        fd_close_many(fds, c->plan->n_mounts);
+        if (r < 0)
+                return r;
+        c->step = "root";
         if (mount_setattr(c->root, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0)
                 return -errno;
+        r = join_resolved(c);
+        return r < 0 ? r : root_pivot(c->root);
+}
+
+/* A directory of the scratch file system, cloned for each target: one number limits them all. */
+static int clone_scratch(BuildContext *c, size_t index, int scratch) {
+        const PlanMount *m = &c->plan->mounts[index];
+        _cleanup_close_ int dir = -EBADF;
+        char name[24];
+
+        (void) snprintf(name, sizeof(name), "%zu", index);
+        if (mkdirat(scratch, name, 0700) < 0)
+                return -errno;
+        dir = openat(scratch, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (dir < 0 || fchown(dir, c->plan->uid, c->plan->gid) < 0 || fchmod(dir, m->mode) < 0)
+                return -errno;
+        return c->detached[index] = mount_clone_single(dir, mount_attributes(m->flags));
+}
+
+/* Only attached mounts can be cloned before Linux 6.15: the file system is shown at /proc until the last clone of it
+ * is made, that of a mask for a denial. */
+static int make_scratch(BuildContext *c) {
+        _cleanup_close_ int scratch = -EBADF, where = -EBADF;
+        struct stat st;
+        char size[32];
+        int r;
+
+        c->step = "scratch";
+        (void) snprintf(size, sizeof(size), "%llu", (unsigned long long) c->plan->limits.scratch);
+        scratch = mount_new("tmpfs", BASE_ATTR, (const char *const[]) { "size", size, "mode", "0700", NULL });
+        where = path_open_in_root(c->root, "/proc", O_PATH | O_DIRECTORY, 0);
+        if (scratch < 0 || where < 0)
+                return scratch < 0 ? scratch : where;
+        if (fstat(scratch, &st) < 0)
+                return -errno;
+        c->scratch_dev = st.st_dev;
+        r = mount_attach(scratch, where);
+        for (size_t i = 0; r >= 0 && i < c->plan->n_mounts; i++)
+                if (c->plan->mounts[i].kind == PLAN_MOUNT_SCRATCH)
+                        r = clone_scratch(c, i, scratch);
+        if (r < 0)
+                return r;
+        /* What covers denied things: nothing to read, nothing to enter, root's. */
+        if (mkdirat(scratch, "mask", 0) < 0 || mknodat(scratch, "mask-file", S_IFREG, 0) < 0)
+                return -errno;
+        c->mask_dir = openat(scratch, "mask", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        c->mask_file = openat(scratch, "mask-file", O_PATH | O_CLOEXEC);
+        return c->mask_dir < 0 || c->mask_file < 0 ? -errno : 0;
+}
+
+int build_mounts(BuildContext *c) {
+        int r;
+
+        c->root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (c->root < 0)
+                return -errno;
+        r = make_scratch(c);
+        c->step = "grant";
+        for (size_t i = 0; r >= 0 && i < c->plan->n_mounts; i++)
+                if (c->plan->mounts[i].kind == PLAN_MOUNT_SCRATCH || c->plan->mounts[i].kind == PLAN_MOUNT_FD) {
+                        r = attach_source(c, i);
+                        if (r < 0)
+                                return build_fail(c, r, "%s: %s", c->plan->mounts[i].target, strerror(-r));
+                }
+        return r;
+}
+
+int build_kernel_mounts(BuildContext *c) {
+        c->step = "scratch";
+        if (umount2("/proc", MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+                return -errno;
+        return attach_kernel_fs(c);
+}
+
+int build_landlock(BuildContext *c) {
+        _cleanup_close_ int rules = -EBADF;
+        int r;
 
         c->step = "landlock";
         if (c->landlock_abi == 0)

@@ -99,23 +99,45 @@ static int build_surroundings(BuildContext *c) {
         return 0;
 }
 
+/* #0: the template is this process's namespace as it is now. It is kept for others and left at once. */
+static int share_template(BuildContext *c) {
+        _cleanup_writer_ WireWriter w = {};
+
+        c->step = "template";
+        c->template.namespace_fd = openat(c->proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC);
+        if (c->template.namespace_fd < 0)
+                return -errno;
+        template_encode(&w, &c->template);
+        return wire_send(c->control, WIRE_TEMPLATE, 0, &w, &c->template.namespace_fd, 1);
+}
+
+/* Enters a private copy of the template, making one when none fits. */
+static int enter_template(BuildContext *c) {
+        int r;
+
+        c->step = "mount-namespace";
+        if (c->template.namespace_fd >= 0) {
+                if (setns(c->template.namespace_fd, CLONE_NEWNS) < 0)
+                        return -errno;
+        } else {
+                if (unshare(CLONE_NEWNS) < 0)
+                        return -errno;
+                r = build_template(c);
+                if (r >= 0)
+                        r = share_template(c);
+                if (r < 0)
+                        return r;
+        }
+        c->step = "mount-namespace";
+        return unshare(CLONE_NEWNS) < 0 ? -errno : 0;
+}
+
 static int send_resolved(BuildContext *c) {
         _cleanup_writer_ WireWriter w = {};
-        _cleanup_(msg_ready_done) MsgReady m = { .landlock_abi = c->landlock_abi, .monitor_pid = (uint32_t) getpid() };
-        size_t len = 1;
-        char *p;
+        MsgReady m = { .landlock_abi = c->landlock_abi, .monitor_pid = (uint32_t) getpid(),
+                .resolved = c->template.resolved };
 
         (void) snprintf(m.id, sizeof(m.id), "%s", c->plan->id);
-        for (size_t i = 0; i < c->n_resolved; i++)
-                len += strlen(c->resolved[i]) + 1;
-        p = m.resolved = malloc(len);
-        if (!p)
-                return -ENOMEM;
-        *p = 0;
-        for (size_t i = 0; i < c->n_resolved; i++) {
-                p = stpcpy(p, c->resolved[i]);
-                p = stpcpy(p, "\n");
-        }
         msg_ready_encode(&w, &m);
         return wire_send(c->control, WIRE_READY, 0, &w, NULL, 0);
 }
@@ -169,7 +191,7 @@ static int build_all(BuildContext *c) {
         r = build_surroundings(c);
         if (r < 0)
                 return r;
-        r = build_root(c);
+        r = enter_template(c);
         if (r < 0)
                 return r;
         FAULT("build.before-mounts");
@@ -181,6 +203,9 @@ static int build_all(BuildContext *c) {
         if (r < 0)
                 return r;
         FAULT("build.after-denials");
+        r = build_kernel_mounts(c);
+        if (r < 0)
+                return r;
         ruleset = build_landlock(c);
         if (ruleset < 0)
                 return ruleset;
@@ -193,10 +218,8 @@ static int build_all(BuildContext *c) {
         if (plan_fd < 0)
                 return plan_fd;
 
-        c->step = "pivot-root";
-        r = root_pivot(c->root);
-        if (r < 0)
-                return r;
+        if (chdir("/") < 0)
+                return -errno;
         r = build_rlimits(c);
         if (r < 0)
                 return r;

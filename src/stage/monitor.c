@@ -314,7 +314,7 @@ static int keep_only(int *fds, size_t n) {
 
 static int keep_own_fds(MonitorArgs *a) {
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        int fds[PLAN_FDS_MAX + 8];
+        int fds[PLAN_FDS_MAX + 8 + TEMPLATE_STORE_MAX];
         size_t n = 0;
 
         /* The stage's standard output is the journal's socket: not for the inside of a sandbox. */
@@ -324,12 +324,14 @@ static int keep_own_fds(MonitorArgs *a) {
 
         fds[n++] = a->report;
         fds[n++] = a->netns;
+        fds[n++] = a->proc;
         fds[n++] = a->init_exe;
         fds[n++] = a->records;
         fds[n++] = a->monitors;
         fds[n++] = a->scope;
         for (size_t i = 0; i < a->plan->n_fds; i++)
                 fds[n++] = a->fds[i];
+        n += template_store_fds(a->templates, fds + n);
         return keep_only(fds, n);
 }
 
@@ -389,7 +391,7 @@ static int builder_says(int fd, WireMessage *msg, Failure *f) {
         r = wire_recv(fd, msg);
         if (r <= 0)
                 return failed(f, "builder", r < 0 ? r : -ECHILD, "the builder died");
-        if (msg->type == WIRE_READY)
+        if (msg->type == WIRE_READY || msg->type == WIRE_TEMPLATE)
                 return 0;
         reader = WIRE_READER(msg->body, msg->len);
         if (msg->type != WIRE_FAILED || msg_failed_decode(&reader, &mf) < 0)
@@ -399,7 +401,8 @@ static int builder_says(int fd, WireMessage *msg, Failure *f) {
 }
 
 static pid_t start_builder(Monitor *m, MonitorArgs *a, BuildContext *c, int pair[static 2]) {
-        uint64_t flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
+        /* Without CLONE_NEWNS: the builder enters a template, or a copy of the host's mounts, by itself. */
+        uint64_t flags = CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
                         (a->netns >= 0 ? 0 : (uint64_t) CLONE_NEWNET);
         pid_t pid = process_clone(flags, m->payload, NULL);
 
@@ -412,10 +415,38 @@ static pid_t start_builder(Monitor *m, MonitorArgs *a, BuildContext *c, int pair
         return pid;
 }
 
+/* One that fits and is still true, or none. */
+static void find_template(MonitorArgs *a, BuildContext *c) {
+        _cleanup_writer_ WireWriter key = {};
+
+        c->template.namespace_fd = -EBADF;
+        template_key(&key, a->plan, c->is_dir);
+        if (key.error || template_store_get(a->templates, &key, a->plan->n_mounts, &c->template) < 0)
+                return;
+        if (!template_is_current(&c->template, a->plan))
+                template_done(&c->template);
+}
+
+/* #0: a new template goes to ocsb-stage, which keeps it under its key. */
+static int pass_template(Monitor *m, MonitorArgs *a, const BuildContext *c, const WireMessage *msg) {
+        _cleanup_writer_ WireWriter w = {};
+
+        template_key(&w, a->plan, c->is_dir);
+        if (w.error || msg->n_fds != 1)
+                return w.error ? w.error : -EPROTO;
+        {
+                _cleanup_writer_ WireWriter both = {};
+
+                wire_put_bytes(&both, w.data, w.len);
+                wire_put_bytes(&both, msg->body, msg->len);
+                return wire_send(m->report, WIRE_TEMPLATE, 0, &both, msg->fds, 1);
+        }
+}
+
 static int build(Monitor *m, MonitorArgs *a, MsgReady *ready, Failure *f) {
         _cleanup_message_ WireMessage first = {}, second = {};
         _cleanup_(build_sources_done) BuildContext c = { .plan = a->plan, .fds = a->fds, .netns = a->netns,
-                .init_exe = a->init_exe, .records = a->records, .landlock_abi = a->landlock_abi };
+                .init_exe = a->init_exe, .records = a->records, .landlock_abi = a->landlock_abi, .proc = a->proc };
         WireReader reader;
         int pair[2], r;
         pid_t pid;
@@ -423,6 +454,7 @@ static int build(Monitor *m, MonitorArgs *a, MsgReady *ready, Failure *f) {
         r = build_sources(&c);
         if (r < 0)
                 return failed(f, c.step, r, c.why);
+        find_template(a, &c);
         r = wire_pair(pair);
         if (r < 0)
                 return failed(f, "socket", r, NULL);
@@ -435,6 +467,11 @@ static int build(Monitor *m, MonitorArgs *a, MsgReady *ready, Failure *f) {
         if (pid < 0)
                 return failed(f, "namespaces", pid, strerror(-pid));
         r = builder_says(m->init, &first, f);
+        if (r >= 0 && first.type == WIRE_TEMPLATE) {
+                (void) pass_template(m, a, &c, &first);
+                wire_message_done(&first);
+                r = builder_says(m->init, &first, f);
+        }
         if (r < 0)
                 return r;
         reader = WIRE_READER(first.body, first.len);
@@ -555,6 +592,8 @@ void monitor_run(MonitorArgs *a) {
         }
         /* What was needed for building only. The plan stays for its limits. */
         fd_close(a->netns);
+        fd_close(a->proc);
+        template_store_clear(a->templates);
         fd_close(a->init_exe);
         fd_close(a->records);
         fd_close(a->monitors);

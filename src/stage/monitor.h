@@ -14,11 +14,13 @@ typedef struct MonitorArgs {
         int *fds; /* the plan's, n_fds of them */
         int report;       /* socket to ocsb-stage */
         int netns;        /* or -1 */
+        int proc; /* O_PATH fd of /proc */
         int init_exe, records, monitors; /* as in BuildContext; monitors: /run/ocsb/monitor */
         int scope;        /* the session's cgroup directory, or -1: systemd makes it */
         bool systemd;     /* register a scope */
         gid_t ocsb_gid;
         unsigned landlock_abi;
+        struct TemplateStore *templates; /* the stage's, as it was at the fork */
 } MonitorArgs;
 
 void monitor_run(MonitorArgs *args) _noreturn_;

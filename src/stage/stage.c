@@ -26,6 +26,7 @@
 #include "stage/netns.h"
 #include "stage/record.h"
 #include "stage/scope.h"
+#include "stage/template.h"
 #include "sys/cgroup.h"
 #include "sys/landlock.h"
 #include "sys/process.h"
@@ -62,8 +63,9 @@ typedef struct Session {
 
 struct Stage {
         Loop *loop;
-        LoopSource listen_source, signal_source;
-        int init_exe, records, monitors, slice, signals;
+        LoopSource listen_source, signal_source, mounts_source;
+        int init_exe, records, monitors, proc, slice, signals;
+        TemplateStore *templates;
         char slice_path[512]; /* below the cgroup2 mount */
         bool systemd;
         gid_t ocsb_gid;
@@ -206,6 +208,29 @@ static void on_monitor_exit(LoopSource *src, uint32_t events, void *userdata) {
 
 /* ---- what a monitor says ---- */
 
+static void keep_template(Stage *s, WireMessage *msg) {
+        WireReader reader = WIRE_READER(msg->body, msg->len);
+        WireWriter key = {}; /* borrows */
+        const void *k, *body;
+        size_t len;
+
+        k = wire_get_bytes(&reader, WIRE_BODY_MAX, &key.len);
+        key.data = (uint8_t *) (uintptr_t) k;
+        body = wire_get_bytes(&reader, WIRE_BODY_MAX, &len);
+        if (wire_reader_finish(&reader) < 0 || msg->n_fds != 1)
+                return;
+        (void) template_store_put(s->templates, &key, body, len, TAKE_FD(msg->fds[0]));
+}
+
+/* A template shows the mounts of the host as they were when it was made. */
+static void on_mounts_changed(LoopSource *src, uint32_t events, void *userdata) {
+        Stage *s = userdata;
+
+        (void) src;
+        (void) events;
+        template_store_clear(s->templates);
+}
+
 static void on_report(LoopSource *src, uint32_t events, void *userdata) {
         Session *x = userdata;
         Stage *s = x->stage;
@@ -232,6 +257,9 @@ static void on_report(LoopSource *src, uint32_t events, void *userdata) {
                 x->creator = NULL;
                 return;
         }
+        case WIRE_TEMPLATE:
+                keep_template(s, &msg);
+                return;
         case WIRE_FAILED:
                 /* Answered when everything of the session is gone. */
                 (void) msg_failed_decode(&reader, &x->failure);
@@ -324,6 +352,7 @@ static pid_t give_birth(Stage *s, Plan *plan, int *fds, Birth *b, int *ret_pidfd
         pid = process_clone(0, b->leaf, ret_pidfd);
         if (pid == 0) {
                 MonitorArgs a = { .plan = plan, .fds = fds, .report = b->report[1], .netns = netns,
+                        .proc = s->proc, .templates = s->templates,
                         .init_exe = s->init_exe, .records = s->records,
                         .monitors = s->monitors, .scope = b->scope, .systemd = s->systemd,
                         .ocsb_gid = s->ocsb_gid, .landlock_abi = s->abi };
@@ -666,6 +695,9 @@ static int open_all(Stage *s) {
         }
         if (r < 0)
                 return r;
+        s->proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (s->proc < 0)
+                return -errno;
         s->abi = landlock_abi();
         s->systemd = access("/run/systemd/system", F_OK) == 0;
         return open_slice(s);
@@ -706,7 +738,7 @@ static int run(void) {
         Stage s = { .slice = -EBADF };
         struct rlimit nofile = { 65536, 65536 };
         sigset_t mask;
-        int listen_fd, r;
+        int listen_fd, mounts_fd, r;
 
         listen_fd = listening_socket();
         if (listen_fd < 0) {
@@ -733,18 +765,24 @@ static int run(void) {
         if (s.signals < 0 || !s.loop)
                 return -errno;
         s.netns = netns_pool_new();
-        if (!s.netns)
+        s.templates = template_store_new();
+        mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        if (!s.netns || !s.templates || mounts_fd < 0)
                 return -ENOMEM;
         r = record_foreach(s.records, adopt_one, &s);
         if (r >= 0)
                 r = loop_add(s.loop, &s.signal_source, s.signals, EPOLLIN, on_signal, &s);
         if (r >= 0)
                 r = loop_add(s.loop, &s.listen_source, listen_fd, EPOLLIN, on_listen, &s);
+        /* proc(5): a change of the mount table raises EPOLLPRI, once per change with EPOLLET. */
+        if (r >= 0)
+                r = loop_add(s.loop, &s.mounts_source, mounts_fd, EPOLLPRI | EPOLLET, on_mounts_changed, &s);
         if (r < 0)
                 return r;
         (void) notify_ready();
         r = loop_run(s.loop);
         netns_pool_free(s.netns);
+        template_store_free(s.templates);
         return r;
 }
 

@@ -57,6 +57,8 @@ typedef enum WireType {
         /* monitor to init */
         WIRE_PREFORK = 96, /* body: u32 slot; fds: [0] cgroup directory, [1] the child's end of the exec pair */
         WIRE_PROBE,        /* body: u32 slot; fds as PREFORK: the child runs the self-probe and sends PROBED there */
+        /* builder to monitor to stage */
+        WIRE_TEMPLATE = 112, /* body: the template (stage/template.h); fds: [0] its mount namespace */
 } WireType;
 
 /* FAILED and EVENT_FAILED */

@@ -92,16 +92,21 @@ static int host_path_of(BuildContext *c, const char *inside, char *buf, size_t s
         return 0;
 }
 
-/* Directories of tools, by their usual names; every other placeholder is a file. */
+/* A placeholder is a directory where it can be: git and most tools do not notice an empty one. Only what shells and
+ * their like read at every start is a file, since they complain about a directory. */
 static bool name_is_directory(const char *name) {
-        static const char *const names[] = { "hooks", ".git", ".vscode", ".idea", ".claude", ".codex", ".cursor",
-                ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config", ".local", ".mozilla", ".openclaw",
-                ".gemini", ".windsurf", ".github", ".husky", ".devcontainer", "autostart", "systemd" };
+        static const char *const endings[] = { "rc", "profile", "login", "logout", "history", "zshenv", "gitconfig" };
+        size_t n = strlen(name);
 
-        for (size_t i = 0; i < ELEMENTSOF(names); i++)
-                if (streq(name, names[i]))
-                        return true;
-        return false;
+        if (streq(name, ".envrc"))
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(endings); i++) {
+                size_t k = strlen(endings[i]);
+
+                if (n >= k && streq(name + n - k, endings[i]))
+                        return false;
+        }
+        return true;
 }
 
 /* Makes name (the whole rest of a denied path, component by component) beneath parent. inside: canonical path of

@@ -210,24 +210,58 @@ static uint64_t mount_attributes(uint32_t flags) {
                         (flags & PLAN_MOUNT_EXEC ? 0 : (uint64_t) MOUNT_ATTR_NOEXEC);
 }
 
-/* Clones the tree at fd; for a descriptor from another mount namespace by way of a mount of this one. */
-static int clone_source(int fd, uint64_t attr) {
-        _cleanup_close_ int here = -EBADF;
-        int m = mount_clone(fd, attr);
+/* The daemon held the descriptor's path to the ceiling, as /proc showed it. A caller with a mount namespace of his
+ * own can make that say anything, so the path has to lead to the same inode here, for him. */
+static int check_claim(BuildContext *c, const PlanMount *m, int fd) {
+        const Plan *p = c->plan;
+        _cleanup_close_ int there = -EBADF;
+        struct stat a, b;
+        int r;
 
-        if (m != -EINVAL)
-                return m;
-        here = path_reopen_here(fd);
-        return here < 0 ? here : mount_clone(here, attr);
+        if (!m->source || !*m->source)
+                return 0;
+        r = identity_fs_enter(p->uid, p->gid, p->groups, p->n_groups);
+        if (r < 0)
+                return r;
+        there = path_open(m->source, O_PATH);
+        r = identity_fs_leave();
+        if (r < 0)
+                return r;
+        if (there < 0 || fstat(there, &a) < 0 || fstat(fd, &b) < 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+                return build_fail(c, -EPERM, "%s: the descriptor does not refer to the host's %s: pass a directory that "
+                                             "the host shows under that name", m->target, m->source);
+        return 0;
+}
+
+/* A descriptor of the caller, made one of this mount namespace when it is from another (PrivateTmp=, a container).
+ * Takes the place of *fd when that is needed; *owned closes it. */
+static int bring_here(int *fd, int *owned) {
+        _cleanup_close_ int probe = mount_clone_single(*fd, 0);
+
+        if (probe >= 0)
+                return 0;
+        if (probe != -EINVAL)
+                return probe;
+        *owned = path_reopen_here(*fd);
+        if (*owned >= 0)
+                *fd = *owned;
+        return MIN(*owned, 0);
 }
 
 /* Checks what fd refers to and makes a detached mount of it. */
 static int detach_source(BuildContext *c, size_t index, int fd) {
         const PlanMount *m = &c->plan->mounts[index];
+        _cleanup_close_ int owned = -EBADF;
         char real[PATH_MAX];
-        int r;
+        int r = 0;
 
-        r = check_source(c, m, fd, real, sizeof(real), &c->is_dir[index]);
+        if (m->kind == PLAN_MOUNT_FD) {
+                r = bring_here(&fd, &owned);
+                if (r >= 0)
+                        r = check_claim(c, m, fd);
+        }
+        if (r >= 0)
+                r = check_source(c, m, fd, real, sizeof(real), &c->is_dir[index]);
         if (r < 0)
                 return r;
         if (m->kind == PLAN_MOUNT_PATH && !streq(real, m->source)) {
@@ -238,7 +272,7 @@ static int detach_source(BuildContext *c, size_t index, int fd) {
         c->host_paths[index] = strdup(real);
         if (!c->host_paths[index])
                 return -ENOMEM;
-        r = c->detached[index] = clone_source(fd, mount_attributes(m->flags));
+        r = c->detached[index] = mount_clone(fd, mount_attributes(m->flags));
         if (r < 0)
                 return build_fail(c, r, "%s: cannot be shown inside: %s", m->target, strerror(-r));
         return 0;

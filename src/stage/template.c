@@ -34,7 +34,8 @@ void template_key(WireWriter *w, const Plan *p, const bool *is_dir) {
                 wire_put_u32(w, m->mode);
                 wire_put_u32(w, m->kind == PLAN_MOUNT_FD ? is_dir[i] : 0);
                 wire_put_string(w, m->target);
-                wire_put_bytes(w, m->source, m->source_len);
+                /* Of a descriptor only its place matters: the workspace is the session's own. */
+                wire_put_bytes(w, m->source, m->kind == PLAN_MOUNT_FD ? 0 : m->source_len);
         }
 }
 

@@ -49,7 +49,7 @@ static void fail(int sock, const char *step, int error, uint32_t status, const c
 static int drop_rights(const Plan *p) {
         int r;
 
-        signals_reset();
+        signals_unblock();
         if (setsid() < 0)
                 return -errno;
         r = identity_drop(p->uid, p->gid);

@@ -76,33 +76,34 @@ int process_starttime(pid_t pid, uint64_t *ret) {
 int capabilities_bound(uint64_t keep_mask) {
         /* The first number that the kernel does not know ends the loop. */
         for (unsigned long c = 0; c < 64; c++) {
-                int set;
-
-                if ((keep_mask >> c) & 1)
+                if ((keep_mask >> c) & 1 || prctl(PR_CAPBSET_DROP, c, 0, 0, 0) >= 0)
                         continue;
-                set = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
-                if (set < 0)
-                        return errno == EINVAL ? 0 : -errno;
-                if (set > 0 && prctl(PR_CAPBSET_DROP, c, 0, 0, 0) < 0)
-                        return -errno;
+                if (errno == EINVAL)
+                        return 0;
+                /* Without CAP_SETPCAP what is gone already is fine. */
+                if (errno != EPERM || prctl(PR_CAPBSET_READ, c, 0, 0, 0) != 0)
+                        return -EPERM;
         }
         return 0;
 }
 
-int capabilities_drop(uint64_t keep_mask) {
+static int set_capabilities(uint64_t mask) {
         struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct d[2] = {};
-        int r = capabilities_bound(keep_mask);
 
-        if (r < 0)
-                return r;
         if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
                 return -errno;
         for (int i = 0; i < 2; i++)
-                d[i].permitted = d[i].effective = (uint32_t) (keep_mask >> (32 * i));
+                d[i].permitted = d[i].effective = (uint32_t) (mask >> (32 * i));
         if (syscall(SYS_capset, &h, d) < 0)
                 return -errno;
-        return keep_mask == 0 ? capabilities_verify_empty() : 0;
+        return mask == 0 ? capabilities_verify_empty() : 0;
+}
+
+int capabilities_drop(uint64_t keep_mask) {
+        int r = capabilities_bound(keep_mask);
+
+        return r < 0 ? r : set_capabilities(keep_mask);
 }
 
 int identity_drop(uid_t uid, gid_t gid) {
@@ -110,7 +111,7 @@ int identity_drop(uid_t uid, gid_t gid) {
 
         if (r >= 0)
                 r = identity_become(uid, gid);
-        return r < 0 ? r : capabilities_drop(0);
+        return r < 0 ? r : set_capabilities(0);
 }
 
 int capabilities_verify_empty(void) {
@@ -127,9 +128,10 @@ int capabilities_verify_empty(void) {
 
                 if (b < 0)
                         break;
-                if (b > 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, c, 0, 0) > 0)
+                if (b > 0)
                         return -EPERM;
         }
+        /* The ambient set is never more than permitted and inheritable have in common (capabilities(7)). */
         return 0;
 }
 
@@ -167,11 +169,15 @@ int identity_fs_leave(void) {
 }
 
 void signals_reset(void) {
-        sigset_t none;
-
         for (int i = 1; i < NSIG; i++)
                 if (i != SIGKILL && i != SIGSTOP)
                         (void) signal(i, SIG_DFL);
+        signals_unblock();
+}
+
+void signals_unblock(void) {
+        sigset_t none;
+
         sigemptyset(&none);
         (void) sigprocmask(SIG_SETMASK, &none, NULL);
 }

@@ -38,3 +38,5 @@ int identity_fs_leave(void);
 
 /* Resets every signal to its default and unblocks all: for the child of a process with a signalfd. */
 void signals_reset(void);
+/* The mask alone: for a child of a process that never set a handler. */
+void signals_unblock(void);

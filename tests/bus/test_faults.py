@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every fault point in the source: the process that passes it is killed there, once, while sessions are made, used and removed.
+Afterwards there is either the whole session or nothing, and everything works. Needs a build with -Dfault-points=true."""
+
+import os
+import re
+
+import pytest
+
+from client import Bus, BusError, User
+from conftest import SOURCE, list_all, wait_until
+from test_restart import GONE, check_nothing_half_built
+
+POINTS = sorted({name for path in (SOURCE / "src").rglob("*.c") for name in re.findall(r'\bFAULT\("([^"]+)"\)', path.read_text())})
+DAEMON = "/usr/libexec/ocsb/ocsbd"
+
+
+def built_with_faults():
+    try:
+        with open(DAEMON, "rb") as f:
+            return b"OCSB_FAULT_ONCE" in f.read()
+    except OSError:
+        return False
+
+
+pytestmark = pytest.mark.skipif(not built_with_faults(), reason="this build has no fault points (-Dfault-points=true)")
+
+
+def test_there_are_fault_points_in_create_exec_and_remove():
+    text = " ".join(POINTS)
+    assert len(POINTS) >= 10 and "create" in text and "exec" in text and ("remove" in text or "terminate" in text)
+
+
+@pytest.fixture
+def faulty(stack):
+    """Starts the stack with one fault; the ordinary one comes back afterwards."""
+    directory = "/run/with-ocsb/fault"
+
+    def start(point):
+        once = f"{directory}/{point}"
+        if os.path.exists(once):
+            os.unlink(once)
+        stack.stop()
+        stack.start(OCSB_FAULT=point, OCSB_FAULT_ONCE=once)
+        return lambda: os.path.exists(once)
+    yield start
+    stack.stop()
+    stack.start()
+
+
+def attempt(call):
+    """What the call gave, or None when the process that served it died."""
+    try:
+        return call()
+    except BusError as e:
+        assert e.short in GONE, e
+    except (OSError, EOFError):
+        pass
+    return None
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_kill_at(stack, faulty, point):
+    hit = faulty(point)
+    user = User.named("openclaw")
+    for round_ in range(2):
+        with Bus(user) as bus:
+            made = attempt(lambda: bus.create(id="faulted"))
+            stack.wait_ready()
+            if made is None and "faulted" in [row[0] for row in list_all()]:
+                made = attempt(lambda: bus.session("faulted"))
+        with Bus(user) as bus:
+            if made is not None:
+                session = made.on(bus)
+                done = attempt(lambda: session.sh("echo whole; exit 3"))
+                if done is not None and not done.failed and not done.signal:
+                    assert (done.out, done.code) == (b"whole\n", 3)
+                channel = attempt(session.channel)
+                if channel:
+                    attempt(lambda: channel.run(["/bin/true"]))
+                    channel.close()
+                stack.wait_ready()
+                attempt(session.terminate)
+                stack.wait_ready()
+        # The point has been passed by now or never will be here; whatever is left is whole.
+        with Bus(user) as bus:
+            for ident, *_ in wait_until(lambda: [bus.sessions()])[0]:
+                session = bus.session(ident)
+                assert session.sh("echo whole").ok() == "whole\n"
+                session.terminate()
+            assert bus.sessions() == []
+        check_nothing_half_built(stack)
+        if not hit():
+            break
+    with Bus(user) as bus:
+        made = bus.create()
+        assert made.sh("echo afterwards").ok() == "afterwards\n"
+        made.terminate()
+    assert hit() or not point.startswith(("daemon.create", "daemon.exec", "daemon.remove", "stage.create", "stage.exec")), \
+        "the fault point was never passed"

@@ -113,6 +113,23 @@ static void freeze(Peer *p, uint32_t tag, bool on) {
         peer_ack(p, tag, r, r < 0 ? "the session could not be frozen in time" : NULL);
 }
 
+static void terminate(Peer *p, WireMessage *msg) {
+        WireReader reader = WIRE_READER(msg->body, msg->len);
+        bool only_if_idle = msg->len > 0 && wire_get_u32(&reader) == 1;
+
+        if (msg->len > 0 && wire_reader_finish(&reader) < 0) {
+                peer_ack(p, msg->tag, -EINVAL, "malformed request");
+                return;
+        }
+        /* Decided here, where execs start: ocsbd's knowledge may be a moment old. */
+        if (only_if_idle && exec_any_running(p->monitor)) {
+                peer_ack(p, msg->tag, -EBUSY, "a command is running in the session");
+                return;
+        }
+        peer_ack(p, msg->tag, 0, NULL);
+        monitor_end(p->monitor, "terminated");
+}
+
 /* What only ocsbd may say. */
 static void control_message(Peer *p, WireMessage *msg) {
         Monitor *m = p->monitor;
@@ -131,8 +148,7 @@ static void control_message(Peer *p, WireMessage *msg) {
                 freeze(p, msg->tag, msg->type == WIRE_FREEZE);
                 return;
         case WIRE_TERMINATE:
-                peer_ack(p, msg->tag, 0, NULL);
-                monitor_end(m, "terminated");
+                terminate(p, msg);
                 return;
         case WIRE_INFO:
                 send_info(p, msg->tag);

@@ -45,7 +45,8 @@ typedef enum WireType {
         WIRE_CHANNEL = 48, /* fds: [0] a socket that becomes a channel; ACK */
         WIRE_FREEZE,       /* ACK when frozen */
         WIRE_THAW,         /* ACK */
-        WIRE_TERMINATE,    /* ACK, then everything in the session is killed and the monitor exits */
+        WIRE_TERMINATE,    /* body: nothing, or u32 1: only when no exec is running, else ACK with EBUSY. ACK, then
+                              everything in the session is killed and the monitor exits */
         WIRE_INFO,         /* answered by INFO_REPLY */
         /* answers and events of a monitor */
         WIRE_ACK = 64,     /* body: u32 errno (0 is success), string text */

@@ -12,6 +12,13 @@
  * a running command. */
 #define RUN_IDLE_USEC (5 * USEC_PER_SEC)
 
+/* Whether the end of the session is to be waited for: whoever gave the name may want to use it again at once, and in a
+ * writable workspace the placeholders of denied names should be gone when the prompt is back. */
+static bool end_matters(const Options *o) {
+        return o->name || o->workspace || o->n_binds > 0 || o->profile_file || !o->profile ||
+                        !streq(o->profile, "default");
+}
+
 int verb_exec(const Options *o) {
         _cleanup_bus_ Bus bus = BUS_NONE;
 
@@ -32,8 +39,7 @@ int verb_run(const Options *o) {
                 if (!o->quiet)
                         printf("%s\n", id);
         } else if (!o->keep)
-                /* Who gave the name may want to use it again at once; everybody else need not wait for the kernel. */
-                terminate_session(&bus, o, id, o->name != NULL);
+                terminate_session(&bus, o, id, end_matters(o));
         return status;
 }
 
@@ -61,6 +67,6 @@ int verb_shell(const Options *o) {
                 strcpy(id, o->args[0]);
         status = launch(&bus, o, &(Launch) { .session = id, .argv = argv, .n_argv = 4, .pty = true });
         if (own && !o->keep)
-                terminate_session(&bus, o, id, o->name != NULL);
+                terminate_session(&bus, o, id, end_matters(o));
         return status;
 }

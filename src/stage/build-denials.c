@@ -302,7 +302,14 @@ static int deny_path(BuildContext *c, PlanDenialKind kind, const char *path, uns
 }
 
 int build_denials(BuildContext *c) {
+        _cleanup_close_ int lock = -EBADF;
+
         c->step = "denial";
+        if (c->plan->n_denials == 0)
+                return 0;
+        lock = placeholders_lock(c->records, c->plan->uid);
+        if (lock < 0)
+                return lock;
         for (size_t i = 0; i < c->plan->n_denials; i++) {
                 const PlanDenial *d = &c->plan->denials[i];
                 int r = deny_path(c, d->kind, d->path, LINKS_MAX);

@@ -7,8 +7,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -183,39 +183,57 @@ static void remove_one(const char *host_path) {
                 (void) unlinkat(parent, name, 0);
 }
 
-int placeholders_remove(int dir_fd, const Record *r) {
+int placeholders_lock(int dir_fd, uid_t uid) {
+        _cleanup_close_ int fd = -EBADF;
+        char name[24];
+
+        (void) snprintf(name, sizeof(name), ".lock-%u", (unsigned) uid);
+        fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        while (flock(fd, LOCK_EX) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        return TAKE_FD(fd);
+}
+
+static void remove_all(int dir_fd, const Record *r, const char *text, size_t len) _noreturn_;
+
+static void remove_all(int dir_fd, const Record *r, const char *text, size_t len) {
+        if (placeholders_lock(dir_fd, r->uid) < 0)
+                _exit(1);
+        for (const char *end = text + len; end > text;) {
+                const char *p = end - 1; /* at the NUL that ends the last string */
+
+                while (p > text && p[-1] != 0)
+                        p--;
+                /* The journals of others are root's; the things themselves are the owner's. */
+                if (!placeholder_is_shared(dir_fd, r->id, p)) {
+                        if (identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups) < 0)
+                                _exit(1);
+                        remove_one(p);
+                        if (identity_fs_leave() < 0)
+                                _exit(1);
+                }
+                end = p;
+        }
+        _exit(0);
+}
+
+int placeholders_remove(int dir_fd, const Record *r, pid_t *ret_pid, int *ret_pidfd) {
         _cleanup_free_ char *text = NULL;
         size_t len;
-        int status;
         pid_t pid;
 
         if (journal_load(dir_fd, r->id, &text, &len) < 0 || len == 0)
                 return 0;
-        pid = process_clone(0, -1, NULL);
+        pid = process_clone(0, -1, ret_pidfd);
         if (pid < 0)
                 return pid;
         if (pid == 0) {
-                if (identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups) < 0)
-                        _exit(1);
-                for (const char *end = text + len; end > text;) {
-                        const char *p = end - 1; /* at the NUL that ends the last string */
-
-                        while (p > text && p[-1] != 0)
-                                p--;
-                        /* The journals of others are root's: look at them with the rights of root. */
-                        if (identity_fs_leave() < 0)
-                                _exit(1);
-                        if (!placeholder_is_shared(dir_fd, r->id, p)) {
-                                if (identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups) < 0)
-                                        _exit(1);
-                                remove_one(p);
-                        }
-                        end = p;
-                }
-                _exit(0);
+                signals_unblock();
+                remove_all(dir_fd, r, text, len);
         }
-        while (waitpid(pid, &status, 0) < 0)
-                if (errno != EINTR)
-                        return -errno;
-        return status == 0 ? 0 : -EIO;
+        *ret_pid = pid;
+        return 1;
 }

@@ -36,5 +36,10 @@ int placeholder_note(int dir_fd, const char *id, const char *host_path);
 /* Whether the journal of any session but this one names the path. */
 bool placeholder_is_shared(int dir_fd, const char *id, const char *host_path);
 /* Takes away what this session's journal names, newest first, with the owner's rights to files, when it is still
- * empty and no other session relies on it. Forks: the calling process keeps its own identity. */
-int placeholders_remove(int dir_fd, const Record *r);
+ * empty and no other session relies on it. It does so in a child, since the owner's file systems may let it wait
+ * for ever (FUSE): 1 with *ret_pidfd set when one was started, 0 when there is nothing to do. */
+int placeholders_remove(int dir_fd, const Record *r, pid_t *ret_pid, int *ret_pidfd);
+/* One of a user's sessions at a time makes or removes placeholders: between the look whether another session relies
+ * on one and the deed nobody may change that. Per user, so that nobody waits for another's file systems. Returns an
+ * fd that holds the lock until it is closed. */
+int placeholders_lock(int dir_fd, uid_t uid);

@@ -51,8 +51,9 @@ typedef struct Session {
         uint32_t create_tag;
         Client *killer;   /* waits for ENDED with kill_tag */
         uint32_t kill_tag;
-        int report, pidfd;
-        LoopSource report_source, pid_source;
+        int report, pidfd, cleaner_pidfd;
+        pid_t cleaner;
+        LoopSource report_source, pid_source, cleaner_source;
         LoopTimer retry;
         unsigned retries;
         bool answered;    /* READY or FAILED went out */
@@ -124,9 +125,11 @@ static void session_free(Session *x) {
                 }
         loop_remove(s->loop, &x->report_source);
         loop_remove(s->loop, &x->pid_source);
+        loop_remove(s->loop, &x->cleaner_source);
         loop_timer_clear(s->loop, &x->retry);
         fd_close(x->report);
         fd_close(x->pidfd);
+        fd_close(x->cleaner_pidfd);
         record_free(x->record);
         free(x);
 }
@@ -157,32 +160,14 @@ static int remove_cgroup(Stage *s, const Record *r) {
         return k == -ETIMEDOUT || k == -EBUSY ? -EAGAIN : k;
 }
 
-static void session_reap(void *userdata);
-
-/* Runs when the monitor is dead: nothing can make anything new in the session any more. */
-static void session_reap(void *userdata) {
-        Session *x = userdata;
+/* #3: nothing of the session is left but its record. */
+static void session_finish(Session *x) {
         Stage *s = x->stage;
         const char *id = x->record->id;
-        int r;
 
-        FAULT("stage.reap.before-cgroup");
-        r = remove_cgroup(s, x->record);
-        if (r == -EAGAIN && x->retries++ < 5000) {
-                loop_timer_set(s->loop, &x->retry, REAP_RETRY_USEC, session_reap, x);
-                return;
-        }
-        if (r < 0)
-                log_record(LOG_LEVEL_ERR, &(LogContext) { .session = id, .owner = x->record->uid, .step = "reap" }, NULL,
-                                "Failed to remove the cgroup of session %s: %s", id, strerror(-r));
-        FAULT("stage.reap.before-placeholders");
-        r = placeholders_remove(s->records, x->record);
-        if (r < 0)
-                log_warning("Failed to remove placeholders of session %s: %s", id, strerror(-r));
-        (void) unlinkat(s->monitors, id, 0);
         FAULT("stage.reap.before-record");
+        (void) unlinkat(s->monitors, id, 0);
         record_remove(s->records, id);
-
         if (!x->answered && x->creator)
                 send_failed(x->creator, x->create_tag, x->failure.error ? -(int) x->failure.error : -EIO,
                                 x->failure.step[0] ? x->failure.step : "monitor",
@@ -194,6 +179,53 @@ static void session_reap(void *userdata) {
                         send_ended(c, c == x->killer ? x->kill_tag : 0, id, reason);
         }
         session_free(x);
+}
+
+static void on_cleaner_exit(LoopSource *src, uint32_t events, void *userdata) {
+        Session *x = userdata;
+
+        (void) events;
+        loop_remove(x->stage->loop, src);
+        (void) waitpid(x->cleaner, NULL, 0);
+        session_finish(x);
+}
+
+/* #2 */
+static void session_clean(Session *x) {
+        Stage *s = x->stage;
+        int r;
+
+        FAULT("stage.reap.before-placeholders");
+        r = placeholders_remove(s->records, x->record, &x->cleaner, &x->cleaner_pidfd);
+        if (r > 0)
+                r = loop_add(s->loop, &x->cleaner_source, x->cleaner_pidfd, EPOLLIN, on_cleaner_exit, x);
+        else {
+                session_finish(x);
+                return;
+        }
+        if (r < 0) {
+                (void) waitpid(x->cleaner, NULL, 0);
+                session_finish(x);
+        }
+}
+
+/* #1: runs when the monitor is dead, so that nothing can make anything new in the session any more. */
+static void session_reap(void *userdata) {
+        Session *x = userdata;
+        Stage *s = x->stage;
+        const char *id = x->record->id;
+        int r;
+
+        FAULT("stage.reap.before-cgroup");
+        r = remove_cgroup(s, x->record);
+        if (r == -EAGAIN && x->retries++ < 5000) {
+                loop_timer_set(s->loop, &x->retry, x->retries < 20 ? REAP_RETRY_USEC / 4 : REAP_RETRY_USEC * 5, session_reap, x);
+                return;
+        }
+        if (r < 0)
+                log_record(LOG_LEVEL_ERR, &(LogContext) { .session = id, .owner = x->record->uid, .step = "reap" }, NULL,
+                                "Failed to remove the cgroup of session %s: %s", id, strerror(-r));
+        session_clean(x);
 }
 
 static void on_monitor_exit(LoopSource *src, uint32_t events, void *userdata) {
@@ -292,7 +324,8 @@ static Session *session_new(Stage *s, Record *record) {
 
         if (!x)
                 return NULL;
-        *x = (Session) { .stage = s, .record = record, .report = -EBADF, .pidfd = -EBADF, .next = s->sessions };
+        *x = (Session) { .stage = s, .record = record, .report = -EBADF, .pidfd = -EBADF,
+                .cleaner_pidfd = -EBADF, .next = s->sessions };
         s->sessions = x;
         s->n_sessions++;
         return x;

@@ -221,7 +221,7 @@ class Stack:
         polkit = next((p for p in ("/usr/lib/polkit-1/polkitd", "/usr/libexec/polkitd") if os.path.exists(p)), None)
         if not polkit:
             raise Failure("polkitd is not installed")
-        self._started("polkitd", spawn([polkit, "--no-debug"], f"{HERE}/log/polkitd"))
+        self._started("polkitd", spawn([polkit], f"{HERE}/log/polkitd"))
         if with_daemon:
             self._started("supervisor", spawn([DAEMON, "--standalone"], f"{HERE}/log/ocsbd", self.env, self.cgroup))
         asking = minibus.MiniBus(BUS_SOCKET)

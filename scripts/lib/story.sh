@@ -25,10 +25,10 @@ denied() {
     local what=$1 out
     shift
     if out=$(ocsbctl exec demo -- "$@" </dev/null 2>&1); then
-        printf 'NOT DENIED  %-44s %s\n' "$what" "$out"
+        printf 'NOT DENIED  %-30s %s\n' "$what" "$out"
         failed=1
     else
-        printf 'denied      %-44s %s\n' "$what" "$(printf '%s' "$out" | tail -n 1)"
+        printf 'denied      %-30s %s\n' "$what" "$(printf '%s\n' "$out" | grep -v '^ ' | tail -n 1)"
     fi
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* As systemd's spawn-polkit-agent.c, but for one thing: in a caller without a login session (su, cron, a container)
- * an agent registered with --fallback is never asked by polkit 122 to 127; there it registers as a full one. */
+/* As systemd's spawn-polkit-agent.c, but for one thing: in a caller without a login session (su, cron, a
+ * container) an agent registered with --fallback is never asked by polkit 122 to 127; there it registers as
+ * a full one. */
 
 #include "agent.h"
 
@@ -56,7 +57,8 @@ int agent_start(Agent *a) {
                 (void) snprintf(number, sizeof(number), "%d", fd);
                 (void) signal(SIGPIPE, SIG_DFL);
                 (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
-                execl(AGENT_PATH, AGENT_PATH, "--notify-fd", number, session && *session ? "--fallback" : NULL, NULL);
+                execl(AGENT_PATH, AGENT_PATH, "--notify-fd", number,
+                                session && *session ? "--fallback" : NULL, NULL);
                 _exit(127);
         }
         writer = fd_close(writer);

@@ -16,5 +16,5 @@ void agent_stop(Agent *a);
 
 /* Whether somebody can be asked here: standard input is a terminal and we are not root. */
 bool agent_possible(bool no_ask_password);
-/* Starts it and waits until it has registered. 0 also when it could not register: polkit's own answer tells. */
+/* Starts it and waits until it has registered. 0 also when it could not: polkit's own answer tells. */
 int agent_start(Agent *a);

@@ -22,20 +22,34 @@ static int failed(Context *c, const char *what, const sd_bus_error *e, int r) {
         return r < 0 ? r : -EREMOTEIO;
 }
 
-int context_connect(Context *c, const char *what) {
+int context_open(Context *c) {
         int r;
 
         if (c->bus)
                 return 0;
         r = c->o->host ? sd_bus_open_system_remote(&c->bus, c->o->host) : sd_bus_open_system(&c->bus);
-        if (r >= 0 && c->o->host) {
-                _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-
-                /* The ssh process is only now found to work or not. */
+        /* Only when something is asked does it show whether ssh got through. */
+        if (r >= 0 && c->o->host)
                 r = sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                "org.freedesktop.DBus.Peer", "Ping", &error, NULL, NULL);
-        }
-        return r < 0 ? failed(c, what, NULL, r) : 0;
+                                "org.freedesktop.DBus.Peer", "Ping", NULL, NULL, NULL);
+        if (r < 0)
+                c->bus = sd_bus_close_unref(c->bus);
+        return r < 0 ? r : 0;
+}
+
+int context_connect(Context *c, const char *what) {
+        char text[300];
+        int r = context_open(c);
+
+        if (r >= 0)
+                return 0;
+        if (!c->o->host)
+                return failed(c, what, NULL, r);
+        (void) snprintf(text, sizeof(text), "%.200s cannot be reached by ssh, or has no system bus",
+                        c->o->host);
+        (void) report_error(what, NULL, text, c->o->verbose);
+        c->status = STATUS_NOT_RUNNING;
+        return r;
 }
 
 int context_new_call(Context *c, const char *session, const char *member, sd_bus_message **ret) {
@@ -59,8 +73,9 @@ int context_call(Context *c, const char *what, sd_bus_message *m, sd_bus_message
                 return failed(c, what, &error, r);
 
         sd_bus_error_free(&error);
-        r = sd_bus_message_new_method_call(c->bus, &again, sd_bus_message_get_destination(m), sd_bus_message_get_path(m),
-                        sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
+        r = sd_bus_message_new_method_call(c->bus, &again, sd_bus_message_get_destination(m),
+                        sd_bus_message_get_path(m), sd_bus_message_get_interface(m),
+                        sd_bus_message_get_member(m));
         if (r >= 0)
                 r = sd_bus_message_rewind(m, true);
         if (r >= 0)
@@ -73,7 +88,8 @@ int context_call(Context *c, const char *what, sd_bus_message *m, sd_bus_message
         return r < 0 ? failed(c, what, &error, r) : 0;
 }
 
-int context_call_simple(Context *c, const char *what, const char *session, const char *member, sd_bus_message **ret) {
+int context_call_simple(Context *c, const char *what, const char *session, const char *member,
+                sd_bus_message **ret) {
         _cleanup_message_unref_ sd_bus_message *m = NULL;
         int r = context_connect(c, what);
 
@@ -95,7 +111,8 @@ int context_get_properties(Context *c, const char *session, sd_bus_message **ret
                 return r;
         (void) snprintf(path, sizeof(path), "%s%s", session ? OCSB_SESSION_PATH_PREFIX : OCSB_ROOT_PATH,
                         session ? session : "");
-        r = sd_bus_message_new_method_call(c->bus, &m, OCSB_BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll");
+        r = sd_bus_message_new_method_call(
+                        c->bus, &m, OCSB_BUS_NAME, path, "org.freedesktop.DBus.Properties", "GetAll");
         if (r >= 0)
                 r = sd_bus_message_append(m, "s", session ? OCSB_SESSION_INTERFACE : OCSB_MANAGER_INTERFACE);
         if (r < 0)

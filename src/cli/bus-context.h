@@ -20,16 +20,20 @@ void context_done(Context *c);
 #define _cleanup_context_ _cleanup_(context_done)
 #define _cleanup_message_unref_ _cleanup_(sd_bus_message_unrefp)
 
-/* Connects to this machine's or --host's system bus at the first use. 0, or -errno after it has been reported. */
+/* Connects to this machine's or --host's system bus at the first use. 0, or -errno. */
+int context_open(Context *c);
+/* The same; a failure has been reported when it returns. */
 int context_connect(Context *c, const char *what);
 
 /* A call to the manager object or to a session's. */
 int context_new_call(Context *c, const char *session, const char *member, sd_bus_message **ret);
-/* Sends it and waits as long as it takes. When the answer is that somebody has to be asked and our terminal is one to
- * ask on, once more with an agent there. 0, or -errno after the failure has been reported; c->status is set then. */
+/* Sends it and waits as long as it takes. When the answer is that somebody has to be asked and our terminal
+ * is one to ask on, once more with an agent there. 0, or -errno after the failure has been reported;
+ * c->status is set then. */
 int context_call(Context *c, const char *what, sd_bus_message *m, sd_bus_message **ret);
 /* The same for a method without arguments. */
-int context_call_simple(Context *c, const char *what, const char *session, const char *member, sd_bus_message **ret);
+int context_call_simple(
+                Context *c, const char *what, const char *session, const char *member, sd_bus_message **ret);
 /* Properties of the manager or of a session: the answer is positioned at the a{sv}. */
 int context_get_properties(Context *c, const char *session, sd_bus_message **ret);
 

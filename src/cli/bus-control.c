@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Verbs that change something and print nothing: rm, freeze, thaw, kill, approve, deny, lockdown; and create, which
- * prints an id. */
+/* Verbs that change something and print nothing: rm, freeze, thaw, kill, approve, deny, lockdown; and
+ * create, which prints an id. */
 
 #include <signal.h>
 #include <stdio.h>
@@ -17,7 +17,9 @@ static int failed(Context *c, const char *what, int r) {
 }
 
 int bus_verb_control(Context *c) {
-        const char *member = c->o->verb == VERB_RM ? "Terminate" : c->o->verb == VERB_FREEZE ? "Freeze" : "Thaw";
+        const char *member = c->o->verb == VERB_RM       ? "Terminate"
+                             : c->o->verb == VERB_FREEZE ? "Freeze"
+                                                         : "Thaw";
         const char *word = c->o->verb == VERB_RM ? "remove" : c->o->verb == VERB_FREEZE ? "freeze" : "thaw";
         char buf[128];
         int result = 0;
@@ -25,7 +27,8 @@ int bus_verb_control(Context *c) {
         /* Each is tried, whatever becomes of the others. */
         for (int i = 0; i < c->o->n_args; i++) {
                 _cleanup_message_unref_ sd_bus_message *reply = NULL;
-                int r = context_call_simple(c, what_session(buf, word, c->o->args[i]), c->o->args[i], member, &reply);
+                int r = context_call_simple(
+                                c, what_session(buf, word, c->o->args[i]), c->o->args[i], member, &reply);
 
                 if (r < 0)
                         result = r;
@@ -123,7 +126,8 @@ int bus_verb_answer(Context *c) {
                 uint32_t number;
                 int r = parse_u32(c->o->args[i], &number);
 
-                (void) snprintf(what, sizeof(what), "%s request %s", verb_table[c->o->verb].name, c->o->args[i]);
+                (void) snprintf(what, sizeof(what), "%s request %s", verb_table[c->o->verb].name,
+                                c->o->args[i]);
                 if (r >= 0)
                         r = context_connect(c, what);
                 if (r < 0)
@@ -218,7 +222,8 @@ static int append_grants(sd_bus_message *m, const Options *o, const SessionReque
                 if (r >= 0)
                         r = sd_bus_message_append(m, "h", request->binds[i]);
                 if (r >= 0)
-                        r = sd_bus_message_append_array(m, 'y', o->binds[i].target, strlen(o->binds[i].target));
+                        r = sd_bus_message_append_array(
+                                        m, 'y', o->binds[i].target, strlen(o->binds[i].target));
                 if (r >= 0)
                         r = sd_bus_message_append(m, "s", o->binds[i].access);
                 if (r >= 0)
@@ -245,7 +250,7 @@ static int append_limits(sd_bus_message *m, const Options *o) {
         return close_entry(m, r);
 }
 
-/* The same as session_options_encode() of the static program makes, in the same order; a test compares them. */
+/* The same as session_options_encode() of the static program, in the same order; a test compares them. */
 int append_session_options(sd_bus_message *m, const Options *o, const SessionRequest *request) {
         int r = sd_bus_message_append(m, "s", request->profile);
 

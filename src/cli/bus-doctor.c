@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doctor: what ocsbd says that this machine can and cannot enforce, and what can be seen without ocsbd, so that it
- * also helps where ocsbd does not start. */
+/* doctor: what ocsbd says that this machine can and cannot enforce, and what can be seen without ocsbd, so
+ * that it also helps where ocsbd does not start. */
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -59,14 +59,17 @@ static void check_kernel(Report *r) {
                 if (statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
                         add(r, "cgroup", "ok", "cgroup v2 is mounted on /sys/fs/cgroup.");
                 else if (statfs("/sys/fs/cgroup/unified", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
-                        add(r, "cgroup", "limited", "cgroup v2 is mounted beside v1: limits need it alone; boot with "
-                                                    "systemd.unified_cgroup_hierarchy=1.");
+                        add(r, "cgroup", "limited",
+                                        "cgroup v2 is mounted beside v1: limits need it alone; boot with "
+                                        "systemd.unified_cgroup_hierarchy=1.");
                 else
-                        add(r, "cgroup", "limited", "cgroup v2 is not mounted on /sys/fs/cgroup: limits of memory, "
-                                                    "processes and CPU cannot be enforced.");
+                        add(r, "cgroup", "limited",
+                                        "cgroup v2 is not mounted on /sys/fs/cgroup: limits of memory, "
+                                        "processes and CPU cannot be enforced.");
         }
         if (!has(r, "landlock")) {
-                abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t) 0, 1U /* LANDLOCK_CREATE_RULESET_VERSION */);
+                abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t) 0,
+                                1U /* LANDLOCK_CREATE_RULESET_VERSION */);
                 if (abi > 0)
                         add(r, "landlock", "ok", "The kernel has Landlock ABI %ld.", abi);
                 else
@@ -77,8 +80,9 @@ static void check_kernel(Report *r) {
                 if (file_read(AT_FDCWD, "/proc/sys/user/max_user_namespaces", 64, &namespaces, &n) < 0)
                         add(r, "user-namespaces", "missing", "The kernel has no user namespaces.");
                 else if (streq(namespaces, "0\n"))
-                        add(r, "user-namespaces", "missing", "User namespaces are switched off: set sysctl "
-                                                             "user.max_user_namespaces above 0.");
+                        add(r, "user-namespaces", "missing",
+                                        "User namespaces are switched off: set sysctl "
+                                        "user.max_user_namespaces above 0.");
                 else
                         add(r, "user-namespaces", "ok", "The kernel has user namespaces.");
         }
@@ -88,17 +92,18 @@ static bool name_is_there(Context *c, const char *name) {
         _cleanup_message_unref_ sd_bus_message *m = NULL;
         int owned = 0;
 
-        return sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                               "NameHasOwner", NULL, &m, "s", name) >= 0 &&
-                        sd_bus_message_read(m, "b", &owned) >= 0 && owned;
+        return sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                               "org.freedesktop.DBus", "NameHasOwner", NULL, &m, "s", name) >= 0 &&
+               sd_bus_message_read(m, "b", &owned) >= 0 && owned;
 }
 
 static bool name_is_activatable(Context *c, const char *name) {
         _cleanup_message_unref_ sd_bus_message *m = NULL;
         const char *s;
 
-        if (sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                            "ListActivatableNames", NULL, &m, "") < 0 || sd_bus_message_enter_container(m, 'a', "s") < 0)
+        if (sd_bus_call_method(c->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+                            "org.freedesktop.DBus", "ListActivatableNames", NULL, &m, "") < 0 ||
+                        sd_bus_message_enter_container(m, 'a', "s") < 0)
                 return false;
         while (sd_bus_message_read(m, "s", &s) > 0)
                 if (streq(s, name))
@@ -115,7 +120,8 @@ static void check_daemon(Context *c, Report *r) {
         if (k >= 0)
                 k = sd_bus_call(c->bus, call, UINT64_MAX, &error, &m);
         if (k < 0) {
-                add(r, "ocsbd", "missing", "%s does not answer: %s. See: systemctl status ocsbd, journalctl -u ocsbd.",
+                add(r, "ocsbd", "missing",
+                                "%s does not answer: %s. See: systemctl status ocsbd, journalctl -u ocsbd.",
                                 OCSB_BUS_NAME, error.message ? error.message : strerror(-k));
                 return;
         }
@@ -128,21 +134,24 @@ static void check_daemon(Context *c, Report *r) {
 
 static void check_bus(Context *c, Report *r) {
         static const char polkit[] = "org.freedesktop.PolicyKit1";
-        int k = c->o->host ? sd_bus_open_system_remote(&c->bus, c->o->host) : sd_bus_open_system(&c->bus);
+        int k = context_open(c);
 
         if (k < 0) {
                 add(r, "bus", "missing", "The system bus cannot be reached: %s.", strerror(-k));
                 return;
         }
         add(r, "bus", "ok", "The system bus can be reached.");
+        check_daemon(c, r);
+        if (has(r, "polkit"))
+                return;
         if (name_is_there(c, polkit))
                 add(r, "polkit", "ok", "polkitd is running.");
         else if (name_is_activatable(c, polkit))
                 add(r, "polkit", "ok", "polkitd is started when it is needed.");
         else
-                add(r, "polkit", "missing", "polkitd is neither running nor installed: nothing that needs "
-                                            "authorisation is permitted. Install package polkitd.");
-        check_daemon(c, r);
+                add(r, "polkit", "missing",
+                                "polkitd is neither running nor installed: nothing that needs "
+                                "authorisation is permitted. Install package polkitd.");
 }
 
 static void check_channel(Report *r) {
@@ -203,13 +212,14 @@ int bus_verb_doctor(Context *c) {
 int bus_verb_version(Context *c) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         _cleanup_free_ char *version = NULL;
-        int r = c->o->host ? sd_bus_open_system_remote(&c->bus, c->o->host) : sd_bus_open_system(&c->bus);
+        int r = context_open(c);
 
         if (r >= 0)
-                r = sd_bus_get_property_string(c->bus, OCSB_BUS_NAME, OCSB_ROOT_PATH, OCSB_MANAGER_INTERFACE, "Version",
-                                &error, &version);
+                r = sd_bus_get_property_string(c->bus, OCSB_BUS_NAME, OCSB_ROOT_PATH, OCSB_MANAGER_INTERFACE,
+                                "Version", &error, &version);
         if (output_is_json(c->o)) {
-                json_t *o = json_pack("{s:s, s:s?}", "ocsbctl", OCSB_VERSION, "ocsbd", r >= 0 ? version : NULL);
+                json_t *o = json_pack(
+                                "{s:s, s:s?}", "ocsbctl", OCSB_VERSION, "ocsbd", r >= 0 ? version : NULL);
 
                 r = output_json(c->o, o);
                 return r;
@@ -218,6 +228,7 @@ int bus_verb_version(Context *c) {
         if (r >= 0)
                 printf("ocsbd %s\n", safe(0, version));
         else if (!c->o->quiet)
-                fprintf(stderr, "ocsbd does not answer: %s\n", safe(0, error.message ? error.message : strerror(-r)));
+                fprintf(stderr, "ocsbd does not answer: %s\n",
+                                safe(0, error.message ? error.message : strerror(-r)));
         return 0;
 }

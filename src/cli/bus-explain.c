@@ -20,12 +20,12 @@ static void title(const char *s) {
 }
 
 static void field(const char *name, const char *value) {
-        printf("%14s: %s\n", name, safe(0, value));
+        printf("%14s: %s\n", name, safe_escaped(0, value));
 }
 
 /* A list of objects as a table whose columns are named by their keys. */
-static int print_list(const Options *o, const json_t *list, const char *heading, const Column *columns, size_t n,
-                const char *noun) {
+static int print_list(const Options *o, const json_t *list, const char *heading, const Column *columns,
+                size_t n, const char *noun) {
         _cleanup_table_ Table *t = NULL;
         const json_t *e;
         size_t i;
@@ -39,7 +39,11 @@ static int print_list(const Options *o, const json_t *list, const char *heading,
         json_array_foreach(list, i, e) {
                 table_row(t);
                 for (size_t k = 0; k < n; k++)
-                        table_text(t, text(e, columns[k].key));
+                        /* The contents of a made file would drown the rest. */
+                        table_text(t, !o->full && streq(columns[k].key, "source") &&
+                                                                        streq(text(e, "kind"), "file")
+                                                        ? "(made; --full shows it)"
+                                                        : text(e, columns[k].key));
         }
         title(heading);
         return table_print(t, noun);
@@ -52,7 +56,8 @@ static const char *format_limit(char buf[static 64], const char *name, const jso
         if (!json_is_integer(value))
                 return json_is_string(value) ? json_string_value(value) : "?";
         if (streq(name, "cpu")) {
-                (void) snprintf(buf, 64, "%" PRIu64 ".%02" PRIu64 " CPUs", v / USEC_PER_SEC, v % USEC_PER_SEC / 10000);
+                (void) snprintf(buf, 64, "%" PRIu64 ".%02" PRIu64 " CPUs", v / USEC_PER_SEC,
+                                v % USEC_PER_SEC / 10000);
                 return buf;
         }
         for (size_t i = 0; i < ELEMENTSOF(sizes); i++)
@@ -97,19 +102,29 @@ static int print_limits(const Options *o, json_t *limits) {
 
 static int print_plan(const Options *o, json_t *plan) {
         static const Column grants[] = {
-                { "INSIDE", "target", 0 }, { "KIND", "kind", 0 }, { "ACCESS", "access", 0 },
-                { "SOURCE", "source", COLUMN_SHORTEN }, { "FROM", "from", 0 },
+                { "INSIDE", "target", COLUMN_ESCAPED },
+                { "KIND", "kind", 0 },
+                { "ACCESS", "access", 0 },
+                { "SOURCE", "source", COLUMN_SHORTEN | COLUMN_ESCAPED },
+                { "FROM", "from", COLUMN_ESCAPED },
         };
         static const Column denials[] = {
-                { "PATH", "path", 0 }, { "DENIES", "denies", 0 }, { "REASON", "reason", COLUMN_SHORTEN },
-                { "FROM", "from", 0 },
+                { "PATH", "path", COLUMN_ESCAPED },
+                { "DENIES", "denies", 0 },
+                { "REASON", "reason", COLUMN_SHORTEN | COLUMN_ESCAPED },
+                { "FROM", "from", COLUMN_ESCAPED },
         };
         static const Column dropped[] = {
-                { "PATH", "path", 0 }, { "REASON", "reason", COLUMN_SHORTEN }, { "FROM", "from", 0 },
+                { "PATH", "path", COLUMN_ESCAPED },
+                { "REASON", "reason", COLUMN_SHORTEN | COLUMN_ESCAPED },
+                { "FROM", "from", COLUMN_ESCAPED },
         };
-        static const Column lifted[] = { { "DENIAL", "denial", 0 }, { "FROM", "from", 0 } };
+        static const Column lifted[] = { { "DENIAL", "denial", COLUMN_ESCAPED },
+                { "FROM", "from", COLUMN_ESCAPED } };
         static const Column env[] = {
-                { "VARIABLE", "name", 0 }, { "VALUE", "value", COLUMN_SHORTEN }, { "FROM", "from", 0 },
+                { "VARIABLE", "name", 0 },
+                { "VALUE", "value", COLUMN_SHORTEN | COLUMN_ESCAPED },
+                { "FROM", "from", COLUMN_ESCAPED },
         };
         const json_t *e;
         size_t i;
@@ -118,7 +133,7 @@ static int print_plan(const Options *o, json_t *plan) {
         field("Profile", text(plan, "profile"));
         field("Defined in", text(plan, "profile_origin"));
         json_array_foreach(json_object_get(plan, "extends"), i, e)
-                field("Extends", json_string_value(e) ? json_string_value(e) : "");
+                        field("Extends", json_string_value(e) ? json_string_value(e) : "");
         field("Ceiling", text(plan, "ceiling"));
         field("Root", text(plan, "root"));
         field("Network", text(plan, "network"));
@@ -128,7 +143,8 @@ static int print_plan(const Options *o, json_t *plan) {
 
         r = print_list(o, json_object_get(plan, "mounts"), "Grants", grants, ELEMENTSOF(grants), "grant");
         if (r >= 0)
-                r = print_list(o, json_object_get(plan, "denials"), "Denials", denials, ELEMENTSOF(denials), "denial");
+                r = print_list(o, json_object_get(plan, "denials"), "Denials", denials, ELEMENTSOF(denials),
+                                "denial");
         if (r >= 0)
                 r = print_list(o, json_object_get(plan, "lifted"), "Denials lifted by the ceiling", lifted,
                                 ELEMENTSOF(lifted), "denial");
@@ -138,7 +154,8 @@ static int print_plan(const Options *o, json_t *plan) {
         if (r >= 0)
                 r = print_limits(o, json_object_get(plan, "limits"));
         if (r >= 0)
-                r = print_list(o, json_object_get(plan, "env"), "Environment", env, ELEMENTSOF(env), "variable");
+                r = print_list(o, json_object_get(plan, "env"), "Environment", env, ELEMENTSOF(env),
+                                "variable");
         return r;
 }
 

@@ -38,7 +38,8 @@ int bus_verb_list(Context *c) {
         r = table_new(c->o, columns, ELEMENTSOF(columns), &t);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "(sosss)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(sosss)", &id, &object, &profile, &state, &owner)) > 0) {
+        while (r >= 0 && (r = sd_bus_message_read(m, "(sosss)", &id, &object, &profile, &state, &owner)) >
+                                         0) {
                 table_row(t);
                 table_text(t, id);
                 table_text(t, profile);
@@ -59,8 +60,8 @@ int bus_verb_list(Context *c) {
 int bus_verb_profiles(Context *c) {
         static const Column columns[] = {
                 { "NAME", "name", 0 },
-                { "DESCRIPTION", "description", COLUMN_SHORTEN },
                 { "ORIGIN", "origin", 0 },
+                { "DESCRIPTION", "description", COLUMN_SHORTEN },
         };
         _cleanup_message_unref_ sd_bus_message *m = NULL;
         _cleanup_table_ Table *t = NULL;
@@ -76,8 +77,8 @@ int bus_verb_profiles(Context *c) {
         while (r >= 0 && (r = sd_bus_message_read(m, "(sss)", &name, &description, &origin)) > 0) {
                 table_row(t);
                 table_text(t, name);
-                table_text(t, description);
                 table_text(t, origin);
+                table_text(t, description);
         }
         if (r < 0)
                 return finish(c, "list profiles", r);
@@ -91,7 +92,7 @@ int bus_verb_pending(Context *c) {
                 { "USER", "uid", 0 },
                 { "ACTION", "action", 0 },
                 { "LEFT", "left_usec", COLUMN_RIGHT },
-                { "MESSAGE", "message", COLUMN_SHORTEN },
+                { "MESSAGE", "message", COLUMN_SHORTEN | COLUMN_ESCAPED },
                 { NULL, "digest", COLUMN_JSON_ONLY },
         };
         _cleanup_message_unref_ sd_bus_message *m = NULL;
@@ -107,11 +108,12 @@ int bus_verb_pending(Context *c) {
         r = table_new(c->o, columns, ELEMENTSOF(columns), &t);
         if (r >= 0)
                 r = sd_bus_message_enter_container(m, 'a', "(uusssu)");
-        while (r >= 0 && (r = sd_bus_message_read(m, "(uusssu)", &number, &uid, &action, &message, &digest, &left)) > 0) {
+        while (r >= 0 && (r = sd_bus_message_read(m, "(uusssu)", &number, &uid, &action, &message, &digest,
+                                          &left)) > 0) {
                 /* The prefix is the same for all and says nothing to a reader. */
                 const char *brief = str_has_prefix(action, "org.openclaw.sandbox1.") && !output_is_json(c->o)
-                                ? action + strlen("org.openclaw.sandbox1.")
-                                : action;
+                                                    ? action + strlen("org.openclaw.sandbox1.")
+                                                    : action;
 
                 table_row(t);
                 table_number(t, number);

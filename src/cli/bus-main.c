@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ocsbctl-bus: all of ocsbctl but exec, run and shell. Started by ocsbctl with the user's arguments; it works as
- * well when started by hand. */
+/* ocsbctl-bus: all of ocsbctl but exec, run and shell. Started by ocsbctl with the user's arguments; it
+ * works as well when started by hand. */
 
 #include <fcntl.h>
 #include <locale.h>
@@ -12,12 +12,24 @@
 #include "bus-output.h"
 
 static const VerbFunction functions[_VERB_MAX] = {
-        [VERB_LIST] = bus_verb_list,         [VERB_STATUS] = bus_verb_status,   [VERB_SHOW] = bus_verb_show,
-        [VERB_CREATE] = bus_verb_create,     [VERB_KILL] = bus_verb_kill,       [VERB_FREEZE] = bus_verb_control,
-        [VERB_THAW] = bus_verb_control,      [VERB_RM] = bus_verb_control,      [VERB_EXPLAIN] = bus_verb_explain,
-        [VERB_PROFILES] = bus_verb_profiles, [VERB_PENDING] = bus_verb_pending, [VERB_APPROVE] = bus_verb_answer,
-        [VERB_DENY] = bus_verb_answer,       [VERB_LOCKDOWN] = bus_verb_lockdown, [VERB_MONITOR] = bus_verb_monitor,
-        [VERB_DOCTOR] = bus_verb_doctor,     [VERB_VERSION] = bus_verb_version, [VERB_HELP] = bus_verb_help,
+        [VERB_LIST] = bus_verb_list,
+        [VERB_STATUS] = bus_verb_status,
+        [VERB_SHOW] = bus_verb_show,
+        [VERB_CREATE] = bus_verb_create,
+        [VERB_KILL] = bus_verb_kill,
+        [VERB_FREEZE] = bus_verb_control,
+        [VERB_THAW] = bus_verb_control,
+        [VERB_RM] = bus_verb_control,
+        [VERB_EXPLAIN] = bus_verb_explain,
+        [VERB_PROFILES] = bus_verb_profiles,
+        [VERB_PENDING] = bus_verb_pending,
+        [VERB_APPROVE] = bus_verb_answer,
+        [VERB_DENY] = bus_verb_answer,
+        [VERB_LOCKDOWN] = bus_verb_lockdown,
+        [VERB_MONITOR] = bus_verb_monitor,
+        [VERB_DOCTOR] = bus_verb_doctor,
+        [VERB_VERSION] = bus_verb_version,
+        [VERB_HELP] = bus_verb_help,
 };
 
 static int help(const Options *o, Verb verb) {
@@ -49,16 +61,18 @@ static int run(Context *c, int argc, char **argv) {
         int r;
 
         if (options_parse(argc, argv, c->o) < 0)
-                return STATUS_USAGE;
+                return verb_is_hot(c->o->verb) ? STATUS_OWN_FAILURE : STATUS_USAGE;
         if (c->o->help)
-                return help(c->o, c->o->verb == VERB_LIST && !names_verb(argc, argv, VERB_LIST) ? _VERB_INVALID : c->o->verb);
+                return help(c->o, c->o->verb == VERB_LIST && !names_verb(argc, argv, VERB_LIST)
+                                                  ? _VERB_INVALID
+                                                  : c->o->verb);
         if (c->o->version) {
                 printf("ocsbctl %s\n", OCSB_VERSION);
                 return STATUS_OK;
         }
         if (!functions[c->o->verb]) {
-                fprintf(stderr, "ocsbctl: Write the options of %s behind it: ocsbctl %s …\n", verb_table[c->o->verb].name,
-                                verb_table[c->o->verb].name);
+                fprintf(stderr, "ocsbctl: Write the options of %s behind it: ocsbctl %s …\n",
+                                verb_table[c->o->verb].name, verb_table[c->o->verb].name);
                 return STATUS_OWN_FAILURE;
         }
         r = functions[c->o->verb](c);

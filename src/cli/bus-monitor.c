@@ -22,16 +22,16 @@ static int print_event(const Context *c, const char *event, const char *subject,
 
         if (output_is_json(c->o)) {
                 /* One object a line, however it was asked for: a stream has no pretty end. */
-                json_t *o = json_pack("{s:I, s:s, s:s, s:s}", "time_usec", (json_int_t) now, "event", event, "subject",
-                                subject, "detail", detail);
+                json_t *o = json_pack("{s:I, s:s, s:s, s:s}", "time_usec", (json_int_t) now, "event", event,
+                                "subject", subject, "detail", detail);
 
                 r = o ? json_dumpf(o, stdout, JSON_COMPACT) : -ENOMEM;
                 json_decref(o);
                 if (r >= 0)
                         putchar('\n');
         } else
-                printf("%s  %-16s %s%s%s\n", format_time(buf, now), event, safe(0, subject), *detail ? "  " : "",
-                                safe(1, detail));
+                printf("%s  %-16s %s%s%s\n", format_time(buf, now), event, safe(0, subject),
+                                *detail ? "  " : "", safe(1, detail));
         /* A reader that is gone ends us. */
         return r < 0 || fflush(stdout) != 0 ? -EPIPE : 0;
 }
@@ -53,8 +53,10 @@ static int on_manager(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         }
         if (sd_bus_message_read(m, "so", &id, &path) < 0)
                 return 0;
-        return print_event(c, sd_bus_message_is_signal(m, OCSB_MANAGER_INTERFACE, "SessionNew") ? "session-new"
-                                                                                                : "session-removed",
+        return print_event(c,
+                        sd_bus_message_is_signal(m, OCSB_MANAGER_INTERFACE, "SessionNew")
+                                        ? "session-new"
+                                        : "session-removed",
                         id, "");
 }
 
@@ -66,7 +68,8 @@ static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error)
         size_t n = 0;
 
         (void) error;
-        if (!path || !str_has_prefix(path, OCSB_SESSION_PATH_PREFIX) || sd_bus_message_read(m, "s", &interface) < 0)
+        if (!path || !str_has_prefix(path, OCSB_SESSION_PATH_PREFIX) ||
+                        sd_bus_message_read(m, "s", &interface) < 0)
                 return 0;
         if (sd_bus_message_skip(m, "a{sv}") < 0 || sd_bus_message_enter_container(m, 'a', "s") < 0)
                 return 0;
@@ -91,14 +94,19 @@ int bus_verb_monitor(Context *c) {
 
         if (r < 0)
                 return r;
-        r = sd_bus_match_signal(c->bus, NULL, OCSB_BUS_NAME, OCSB_ROOT_PATH, OCSB_MANAGER_INTERFACE, NULL, on_manager, c);
+        r = sd_bus_match_signal(c->bus, NULL, OCSB_BUS_NAME, OCSB_ROOT_PATH, OCSB_MANAGER_INTERFACE, NULL,
+                        on_manager, c);
         if (r >= 0)
-                r = sd_bus_add_match(c->bus, NULL, "type='signal',sender='" OCSB_BUS_NAME "',"
+                r = sd_bus_add_match(c->bus, NULL,
+                                "type='signal',sender='" OCSB_BUS_NAME "',"
                                 "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',"
-                                "path_namespace='" OCSB_ROOT_PATH "/session'", on_properties, c);
+                                "path_namespace='" OCSB_ROOT_PATH "/session'",
+                                on_properties, c);
         if (r >= 0)
-                r = sd_bus_add_match(c->bus, NULL, "type='signal',sender='org.freedesktop.DBus',"
-                                "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" OCSB_BUS_NAME "'",
+                r = sd_bus_add_match(c->bus, NULL,
+                                "type='signal',sender='org.freedesktop.DBus',"
+                                "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0="
+                                "'" OCSB_BUS_NAME "'",
                                 on_owner, c);
         while (r >= 0) {
                 r = sd_bus_process(c->bus, NULL);

@@ -21,7 +21,8 @@ static bool is_terminal(void) {
 }
 
 bool output_colors(void) {
-        const char *systemd = getenv("SYSTEMD_COLORS"), *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+        const char *systemd = getenv("SYSTEMD_COLORS"), *no_color = getenv("NO_COLOR"),
+                   *term = getenv("TERM");
 
         if (systemd && *systemd)
                 return !streq(systemd, "0") && !streq(systemd, "no") && !streq(systemd, "false");
@@ -84,8 +85,8 @@ void output_begin(const Options *o) {
 
         if (!command)
                 command = getenv("PAGER");
-        if (pager > 0 || o->no_pager || output_is_json(o) || !isatty(STDOUT_FILENO) || !term || streq(term, "dumb") ||
-                        (command && (!*command || streq(command, "cat"))))
+        if (pager > 0 || o->no_pager || output_is_json(o) || !isatty(STDOUT_FILENO) || !term ||
+                        streq(term, "dumb") || (command && (!*command || streq(command, "cat"))))
                 return;
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return;
@@ -129,8 +130,8 @@ const char *format_span(char buf[static 64], uint64_t usec) {
         static const struct {
                 uint64_t usec;
                 const char *name;
-        } units[] = { { 86400 * USEC_PER_SEC, "d" }, { 3600 * USEC_PER_SEC, "h" }, { 60 * USEC_PER_SEC, "min" },
-                { USEC_PER_SEC, "s" }, { 1000, "ms" }, { 1, "us" } };
+        } units[] = { { 86400 * USEC_PER_SEC, "d" }, { 3600 * USEC_PER_SEC, "h" },
+                { 60 * USEC_PER_SEC, "min" }, { USEC_PER_SEC, "s" }, { 1000, "ms" }, { 1, "us" } };
         size_t n = 0;
         int parts = 0;
 
@@ -141,8 +142,8 @@ const char *format_span(char buf[static 64], uint64_t usec) {
 
                 if (k == 0)
                         continue;
-                n += (size_t) snprintf(buf + n, 64 - n, "%s%llu%s", parts > 0 ? " " : "", (unsigned long long) k,
-                                units[i].name);
+                n += (size_t) snprintf(buf + n, 64 - n, "%s%llu%s", parts > 0 ? " " : "",
+                                (unsigned long long) k, units[i].name);
                 usec -= k * units[i].usec;
                 parts++;
         }
@@ -161,11 +162,28 @@ const char *format_user(char buf[static 64], uint32_t uid, bool local) {
         return buf;
 }
 
-const char *safe(unsigned slot, const char *s) {
+static char *escape_into(unsigned slot, const char *s) {
         static char *slots[4];
+        static char unknown[] = "?";
 
         assert(slot < ELEMENTSOF(slots));
         free(slots[slot]);
         slots[slot] = text_escape(s ? s : "", s ? strlen(s) : 0, 0);
-        return slots[slot] ? slots[slot] : "?";
+        return slots[slot] ? slots[slot] : unknown;
+}
+
+const char *safe(unsigned slot, const char *s) {
+        return escape_into(slot, s);
+}
+
+const char *safe_escaped(unsigned slot, const char *s) {
+        char *r = escape_into(slot, s), *w = r;
+
+        for (const char *p = r; *p; p++) {
+                if (p[0] == '\\' && p[1] == '\\')
+                        p++;
+                *w++ = *p;
+        }
+        *w = 0;
+        return r;
 }

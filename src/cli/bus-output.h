@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* How verbs show what they found: a table for people or an array of JSON objects, the pager, colours. Every string
- * that ocsbd or a session supplied is escaped on its way to a terminal. */
+/* How verbs show what they found: a table for people or an array of JSON objects, the pager, colours. Every
+ * string that ocsbd or a session supplied is escaped on its way to a terminal. */
 
 #include <jansson.h>
 
@@ -28,6 +28,7 @@ typedef enum ColumnFlags {
         COLUMN_RIGHT = 1 << 0,
         COLUMN_SHORTEN = 1 << 1, /* on a terminal that is too narrow, unless --full */
         COLUMN_JSON_ONLY = 1 << 2,
+        COLUMN_ESCAPED = 1 << 3, /* ocsbd has escaped it: its backslashes stay single */
 } ColumnFlags;
 
 typedef struct Column {
@@ -60,3 +61,6 @@ const char *format_span(char buf[static 64], uint64_t usec);
 const char *format_user(char buf[static 64], uint32_t uid, bool local);
 /* text_escape() of a whole string, never NULL; lives until the next call with the same slot (0 to 3). */
 const char *safe(unsigned slot, const char *s);
+/* The same for text that ocsbd has escaped already: what is dangerous is escaped all the same, a backslash
+ * is not. */
+const char *safe_escaped(unsigned slot, const char *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* show: properties as they are on the bus, NAME=value as systemctl show prints them, or JSON. status: the same for
- * people. */
+/* show: properties as they are on the bus, NAME=value as systemctl show prints them, or JSON. status: the
+ * same for people. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -249,13 +249,16 @@ static void print_probes(const Options *o, const json_t *proven) {
         size_t i, held = 0;
         const json_t *p;
 
-        json_array_foreach(proven, i, p)
-                held += streq(json_string_value(json_array_get(p, 1)) ? json_string_value(json_array_get(p, 1)) : "", "held");
+        json_array_foreach(proven, i, p) held += streq(
+                        json_string_value(json_array_get(p, 1)) ? json_string_value(json_array_get(p, 1))
+                                                                : "",
+                        "held");
         if (json_array_size(proven) == 0) {
                 printf("     Proven: not yet: the self-probe has not run\n");
                 return;
         }
-        printf("     Proven: %zu of %zu protections tried from inside and held\n", held, json_array_size(proven));
+        printf("     Proven: %zu of %zu protections tried from inside and held\n", held,
+                        json_array_size(proven));
         json_array_foreach(proven, i, p) {
                 const char *name = json_string_value(json_array_get(p, 0));
                 const char *result = json_string_value(json_array_get(p, 1));
@@ -266,8 +269,9 @@ static void print_probes(const Options *o, const json_t *proven) {
                         continue;
                 if (o->quiet && ok)
                         continue;
-                printf("             %s%s%s %-24s %s\n", colors ? (ok ? ANSI_GREEN : ANSI_YELLOW) : "", ok ? "✓" : "·",
-                                colors ? ANSI_RESET : "", safe(0, name), safe(1, detail));
+                printf("             %s%s%s %-24s %s\n", colors ? (ok ? ANSI_GREEN : ANSI_YELLOW) : "",
+                                ok ? "✓" : "·", colors ? ANSI_RESET : "", safe(0, name),
+                                safe_escaped(1, detail));
         }
 }
 
@@ -277,10 +281,11 @@ static void print_status(const Options *o, const json_t *s) {
         const json_t *list, *e;
         size_t i;
 
-        printf("%s●%s %s - profile %s\n", colors ? (running ? ANSI_GREEN : ANSI_YELLOW) : "", colors ? ANSI_RESET : "",
-                        safe(0, text(s, "Id")), safe(1, text(s, "Profile")));
-        printf("      State: %s%s%s since %s\n", colors && !running ? ANSI_YELLOW : "", safe(0, text(s, "State")),
-                        colors && !running ? ANSI_RESET : "", format_time(created, number(s, "CreatedUsec")));
+        printf("%s●%s %s - profile %s\n", colors ? (running ? ANSI_GREEN : ANSI_YELLOW) : "",
+                        colors ? ANSI_RESET : "", safe(0, text(s, "Id")), safe(1, text(s, "Profile")));
+        printf("      State: %s%s%s since %s\n", colors && !running ? ANSI_YELLOW : "",
+                        safe(0, text(s, "State")), colors && !running ? ANSI_RESET : "",
+                        format_time(created, number(s, "CreatedUsec")));
         printf("      Owner: %s\n", format_user(user, (uint32_t) number(s, "OwnerUid"), !o->host));
         printf("       Root: %s, network %s\n", safe(0, text(s, "Root")), safe(1, text(s, "Network")));
         printf("       Used: %s\n", format_time(used, number(s, "LastUsedUsec")));
@@ -289,7 +294,7 @@ static void print_status(const Options *o, const json_t *s) {
         if (json_array_size(list) == 0)
                 printf("none");
         json_array_foreach(list, i, e)
-                printf("%s%" PRIu64, i > 0 ? " " : "", (uint64_t) json_integer_value(e));
+                        printf("%s%" PRIu64, i > 0 ? " " : "", (uint64_t) json_integer_value(e));
         printf("\n    Monitor: %" PRIu64 "\n", number(s, "MonitorPid"));
         if (*text(s, "Cgroup"))
                 printf("     Cgroup: %s\n", safe(0, text(s, "Cgroup")));
@@ -297,9 +302,8 @@ static void print_status(const Options *o, const json_t *s) {
                 printf("     Config: %s\n", safe(0, text(s, "ConfigHash")));
         printf("       Plan: %s\n", safe(0, text(s, "PlanDigest")));
         list = json_object_get(s, "Resolved");
-        json_array_foreach(list, i, e)
-                printf("%s %s\n", i == 0 ? "   Resolved:" : "            ",
-                                safe(0, json_string_value(e) ? json_string_value(e) : ""));
+        json_array_foreach(list, i, e) printf("%s %s\n", i == 0 ? "   Resolved:" : "            ",
+                        safe_escaped(0, json_string_value(e) ? json_string_value(e) : ""));
         print_probes(o, json_object_get(s, "Proven"));
 }
 

@@ -14,8 +14,8 @@ struct Table {
         size_t n_columns, n_rows;
         size_t at; /* the column whose turn it is */
         int error;
-        json_t *array, *object;              /* JSON */
-        struct libscols_table *table;        /* people */
+        json_t *array, *object;       /* JSON */
+        struct libscols_table *table; /* people */
         struct libscols_line *line;
         size_t shown[16]; /* index in the table of each column */
 };
@@ -36,6 +36,7 @@ static int new_text_table(Table *t) {
         if (!t->table)
                 return -ENOMEM;
         scols_table_enable_noheadings(t->table, t->o->no_legend);
+        scols_table_enable_noencoding(t->table, 1); /* we have escaped everything, and in one way */
         scols_table_enable_colors(t->table, output_colors());
         for (size_t i = 0; i < t->n_columns; i++) {
                 const Column *c = &t->columns[i];
@@ -127,7 +128,11 @@ void table_colored(Table *t, const char *value, const char *ansi) {
                 /* D-Bus strings are UTF-8; anything else would be lost. */
                 put_json(t, json_string(utf8_is_valid(value, strlen(value)) ? value : safe(3, value)));
         else
-                put_text(t, *value ? safe(3, value) : "-", ansi);
+                put_text(t,
+                                !*value                                    ? "-"
+                                : t->columns[t->at].flags & COLUMN_ESCAPED ? safe_escaped(3, value)
+                                                                           : safe(3, value),
+                                ansi);
 }
 
 void table_text(Table *t, const char *value) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* D-Bus marshalling after the specification's "Type system" and "Message protocol". What comes in is compared with
- * what is left before every step; the peer is the bus daemon, but any program may have written the body. */
+/* D-Bus marshalling after the specification's "Type system" and "Message protocol". What comes in is
+ * compared with what is left before every step; the peer is the bus daemon, but any program may have written
+ * the body. */
 
 #include "dbus-marshal.h"
 
@@ -243,8 +244,8 @@ ssize_t dbus_message_length(const uint8_t *data, size_t n) {
         return total > DBUS_MESSAGE_MAX ? -EMSGSIZE : (ssize_t) total;
 }
 
-/* The value of one header field. Fields that we do not know must be ignored; of their types only the basic ones can
- * be stepped over here, others are refused (the bus daemons strip unknown fields). */
+/* The value of one header field. Fields that we do not know must be ignored; of their types only the basic
+ * ones can be stepped over here, others are refused (the bus daemons strip unknown fields). */
 static void decode_field(DbusReader *r, DbusMessage *m) {
         const char *signature, *text = NULL;
         uint32_t number = 0;
@@ -259,7 +260,8 @@ static void decode_field(DbusReader *r, DbusMessage *m) {
                 text = dbus_get_string(r);
         else if (streq(signature, "g"))
                 text = get_signature(r);
-        else if (streq(signature, "u") || streq(signature, "i") || streq(signature, "b") || streq(signature, "h"))
+        else if (streq(signature, "u") || streq(signature, "i") || streq(signature, "b") ||
+                        streq(signature, "h"))
                 number = dbus_get_u32(r);
         else if (streq(signature, "y"))
                 (void) get_byte(r);
@@ -321,7 +323,8 @@ int dbus_message_decode(const uint8_t *data, size_t n, DbusMessage *ret) {
         r.len = end;
         while (r.error == 0 && r.pos < end)
                 decode_field(&r, &m);
-        if (r.error || m.serial == 0 || m.type < DBUS_METHOD_CALL || m.type > DBUS_SIGNAL || m.n_fds > DBUS_FDS_MAX)
+        if (r.error || m.serial == 0 || m.type < DBUS_METHOD_CALL || m.type > DBUS_SIGNAL ||
+                        m.n_fds > DBUS_FDS_MAX)
                 return -EBADMSG;
         if ((m.type == DBUS_METHOD_RETURN || m.type == DBUS_ERROR) && m.reply_serial == 0)
                 return -EBADMSG;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The D-Bus wire format (little-endian), as far as the static ocsbctl needs it: method calls out, replies, errors
- * and signals in. Pure: no I/O. Loading libsystemd costs a short-lived process 0.7 ms; this is what it is for. */
+/* The D-Bus wire format (little-endian), as far as the static ocsbctl needs it: method calls out, replies,
+ * errors and signals in. Pure: no I/O. Loading libsystemd costs a short-lived process 0.7 ms; this is what
+ * it is for. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,9 +23,9 @@ void dbus_writer_done(DbusWriter *w);
 #define _cleanup_dbus_writer_ _cleanup_(dbus_writer_done)
 
 void dbus_put_byte(DbusWriter *w, uint8_t v);
-void dbus_put_u32(DbusWriter *w, uint32_t v); /* u, h, b, and the length of an array */
-void dbus_put_u64(DbusWriter *w, uint64_t v); /* t */
-void dbus_put_string(DbusWriter *w, const char *s); /* s, o */
+void dbus_put_u32(DbusWriter *w, uint32_t v);          /* u, h, b, and the length of an array */
+void dbus_put_u64(DbusWriter *w, uint64_t v);          /* t */
+void dbus_put_string(DbusWriter *w, const char *s);    /* s, o */
 void dbus_put_signature(DbusWriter *w, const char *s); /* g */
 void dbus_put_byte_string(DbusWriter *w, const void *data, size_t n); /* ay */
 /* Padding before a value of that alignment: 8 for structs, dict entries and 64-bit numbers. */
@@ -65,14 +66,15 @@ void dbus_call_encode(DbusWriter *w, const DbusCall *call, uint32_t serial);
 typedef struct DbusMessage {
         DbusType type;
         uint32_t serial, reply_serial, n_fds;
-        const char *path, *interface, *member, *error_name, *sender, *signature; /* NULL when absent; signature: "" */
+        const char *path, *interface, *member, *error_name, *sender,
+                        *signature; /* NULL when absent; signature: "" */
         const uint8_t *body;
         size_t body_len;
         bool swap; /* big-endian sender */
 } DbusMessage;
 
-/* Length of the message that starts at data, of which n bytes are there: 0 while fewer than the 16 fixed bytes are,
- * -EBADMSG, or -EMSGSIZE over DBUS_MESSAGE_MAX. */
+/* Length of the message that starts at data, of which n bytes are there: 0 while fewer than the 16 fixed
+ * bytes are, -EBADMSG, or -EMSGSIZE over DBUS_MESSAGE_MAX. */
 ssize_t dbus_message_length(const uint8_t *data, size_t n);
 /* Decodes exactly one message of n bytes. 0 or -EBADMSG. */
 int dbus_message_decode(const uint8_t *data, size_t n, DbusMessage *ret);
@@ -86,5 +88,5 @@ typedef struct DbusReader {
 } DbusReader;
 #define DBUS_READER(m) ((DbusReader) { .data = (m)->body, .len = (m)->body_len, .swap = (m)->swap })
 
-uint32_t dbus_get_u32(DbusReader *r); /* u, h, b */
+uint32_t dbus_get_u32(DbusReader *r);       /* u, h, b */
 const char *dbus_get_string(DbusReader *r); /* s, o; UTF-8 is not checked: escape before showing */

@@ -6,8 +6,8 @@
  *   #2 read until OK and AGREE_UNIX_FD are there
  *   #3 Hello, and right behind it the call with its descriptors
  *
- * Nothing of #3 may share a write with #1: descriptors sent along with the authentication lines are dropped, and an
- * sd-bus peer that reads BEGIN and a message at once forgets the message until more bytes come. */
+ * Nothing of #3 may share a write with #1: descriptors sent along with the authentication lines are dropped,
+ * and an sd-bus peer that reads BEGIN and a message at once forgets the message until more bytes come. */
 
 #include "dbus-mini.h"
 
@@ -39,7 +39,10 @@ void dbus_reply_done(DbusReply *r) {
 }
 
 static int hex_digit(char c) {
-        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        return c >= '0' && c <= '9'   ? c - '0'
+               : c >= 'a' && c <= 'f' ? c - 'a' + 10
+               : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                      : -1;
 }
 
 /* Undoes %XX in the n bytes at s. Returns the length, or -EINVAL, also when it does not fit. */
@@ -50,7 +53,8 @@ static ssize_t unescape(const char *s, size_t n, char *ret, size_t size) {
                 char c = s[i];
 
                 if (c == '%') {
-                        int high = n - i > 2 ? hex_digit(s[i + 1]) : -1, low = n - i > 2 ? hex_digit(s[i + 2]) : -1;
+                        int high = n - i > 2 ? hex_digit(s[i + 1]) : -1,
+                            low = n - i > 2 ? hex_digit(s[i + 2]) : -1;
 
                         if (high < 0 || low < 0)
                                 return -EINVAL;
@@ -108,7 +112,8 @@ static int connect_one(const char *path, size_t len) {
         if (fd < 0)
                 return -errno;
         memcpy(sa.sun_path, path, len);
-        if (connect(fd, (struct sockaddr *) &sa, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+        if (connect(fd, (struct sockaddr *) &sa,
+                            (socklen_t) (offsetof(struct sockaddr_un, sun_path) + len)) < 0)
                 return -errno;
         return TAKE_FD(fd);
 }
@@ -139,7 +144,7 @@ static uint64_t now_msec(void) {
         return (uint64_t) ts.tv_sec * 1000 + (uint64_t) ts.tv_nsec / 1000000;
 }
 
-/* Reads one line of the authentication, byte limits and deadline included; returns its length without CR LF. */
+/* Reads one line of the authentication, without CR LF, within its limits of bytes and time. */
 static int auth_line(int fd, char *buf, size_t *len, uint64_t deadline, char *ret, size_t size) {
         for (;;) {
                 char *lf = memchr(buf, '\n', *len);
@@ -185,7 +190,7 @@ static int authenticate(int fd) {
         size_t n = 0, len = 0;
         int r;
 
-        /* #1. EXTERNAL with our uid in decimal, in hex; the first byte is the NUL that carries credentials. */
+        /* #1. EXTERNAL with our uid in decimal, in hex; the NUL before it carries the credentials. */
         (void) snprintf(uid, sizeof(uid), "%u", (unsigned) geteuid());
         request[n++] = 0;
         n += (size_t) sprintf(request + n, "AUTH EXTERNAL ");
@@ -253,8 +258,10 @@ static int send_call(DbusClient *c, const DbusCall *call, uint32_t *ret_serial) 
 
 int dbus_client_connect(const char *address, DbusClient *ret) {
         _cleanup_dbus_client_ DbusClient c = DBUS_CLIENT_NONE;
-        const DbusCall hello = { .destination = "org.freedesktop.DBus", .path = "/org/freedesktop/DBus",
-                .interface = "org.freedesktop.DBus", .member = "Hello" };
+        const DbusCall hello = { .destination = "org.freedesktop.DBus",
+                .path = "/org/freedesktop/DBus",
+                .interface = "org.freedesktop.DBus",
+                .member = "Hello" };
         int r;
 
         if (!address)
@@ -280,7 +287,9 @@ static int fill(DbusClient *c) {
                 char space[CMSG_SPACE(sizeof(int) * 253)]; /* SCM_MAX_FD */
         } control;
         struct iovec iov;
-        struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+        struct msghdr mh = { .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = control.space,
                 .msg_controllen = sizeof(control.space) };
         bool too_many = false;
         ssize_t k;

@@ -33,7 +33,8 @@ int bus_call(Bus *b, const Options *o, const char *what, DbusCall call, DbusRepl
 
                 r = dbus_client_call(&b->client, &call, &reply);
                 if (r < 0) {
-                        (void) report_error(what, "org.freedesktop.DBus.Error.Disconnected", strerror(-r), o->verbose);
+                        (void) report_error(what, "org.freedesktop.DBus.Error.Disconnected", strerror(-r),
+                                        o->verbose);
                         return r;
                 }
                 if (r == 0) {
@@ -41,8 +42,9 @@ int bus_call(Bus *b, const Options *o, const char *what, DbusCall call, DbusRepl
                         reply = (DbusReply) {};
                         return 0;
                 }
-                /* The first time nobody is asked: the agent costs more than everything else here, and is seldom
-                 * needed. The request that ocsbd has put down as pending meanwhile is answered by the second call. */
+                /* The first time nobody is asked: the agent costs more than everything else here, and is
+                 * seldom needed. The request that ocsbd has put down as pending meanwhile is answered by the
+                 * second call. */
                 if (attempt == 0 && error_wants_interaction(reply.message.error_name) &&
                                 agent_possible(o->no_ask_password) && agent_start(&agent) >= 0) {
                         call.flags |= DBUS_ALLOW_INTERACTIVE_AUTHORIZATION;
@@ -170,10 +172,16 @@ int create_session(Bus *b, const Options *o, uint64_t idle_usec, char ret_id[sta
         if (r < 0)
                 return r;
         session_options_encode(&body, o, &request, idle_usec);
-        r = bus_call(b, o, "create session", (DbusCall) {
-                        .destination = OCSB_BUS_NAME, .path = OCSB_ROOT_PATH, .interface = OCSB_MANAGER_INTERFACE,
-                        .member = "CreateSession", .signature = "sa{sv}", .body = &body, .fds = fds,
-                        .n_fds = session_request_fds(&request, fds) }, &reply);
+        r = bus_call(b, o, "create session",
+                        (DbusCall) { .destination = OCSB_BUS_NAME,
+                                        .path = OCSB_ROOT_PATH,
+                                        .interface = OCSB_MANAGER_INTERFACE,
+                                        .member = "CreateSession",
+                                        .signature = "sa{sv}",
+                                        .body = &body,
+                                        .fds = fds,
+                                        .n_fds = session_request_fds(&request, fds) },
+                        &reply);
         if (r < 0)
                 return r;
         reader = DBUS_READER(&reply.message);
@@ -189,7 +197,9 @@ int create_session(Bus *b, const Options *o, uint64_t idle_usec, char ret_id[sta
 
 void terminate_session(Bus *b, const Options *o, const char *id, bool wait) {
         char path[sizeof(OCSB_SESSION_PATH_PREFIX) + SESSION_ID_MAX];
-        const DbusCall call = { .destination = OCSB_BUS_NAME, .path = path, .interface = OCSB_SESSION_INTERFACE,
+        const DbusCall call = { .destination = OCSB_BUS_NAME,
+                .path = path,
+                .interface = OCSB_SESSION_INTERFACE,
                 .member = "Terminate" };
         _cleanup_dbus_reply_ DbusReply reply = {};
 

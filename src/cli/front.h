@@ -19,8 +19,9 @@ void bus_done(Bus *b);
 #define _cleanup_bus_ _cleanup_(bus_done)
 #define BUS_NONE ((Bus) { .client = DBUS_CLIENT_NONE })
 
-/* Calls; when the answer is that somebody would have to be asked and our terminal is one to ask on, once more with
- * an agent there. what: for "Failed to …". 0 with the answer; -errno after the failure has been reported. */
+/* Calls; when the answer is that somebody would have to be asked and our terminal is one to ask on, once
+ * more with an agent there. what: for "Failed to …". 0 with the answer; -errno after the failure has been
+ * reported. */
 int bus_call(Bus *b, const Options *o, const char *what, DbusCall call, DbusReply *ret);
 
 /* CreateSession. idle_usec: 0 or a value that the options did not give. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* One command in a session. First the short way: connect to ocsbd's channel socket, HELLO and EXEC in one go, no
- * bus. When that is not there or not granted (ocsbd has to be started, the session is somebody else's and polkit has to
- * be asked) a channel comes from OpenChannel, and the answer to that is what the user is told. */
+/* One command in a session. First the short way: connect to ocsbd's channel socket, HELLO and EXEC in one
+ * go, no bus. When that is not there or not granted (ocsbd has to be started, the session is somebody else's
+ * and polkit has to be asked) a channel comes from OpenChannel, and the answer to that is what the user is
+ * told. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static bool term_valid(const char *s) {
         return n > 0 && n <= 64 && !s[n];
 }
 
-/* The environment of ocsbctl stays outside, but for TERM where there is a terminal and what was asked for. */
+/* The environment of ocsbctl stays outside, but for what was asked for, and TERM with a terminal. */
 static int fill_env(const Options *o, bool pty, StringList *ret) {
         const char *term = getenv("TERM");
         char assignment[80];
@@ -54,9 +55,13 @@ static int send_exec(int channel, const WireWriter *body, const Stdio *stdio) {
         return wire_send(channel, WIRE_EXEC, RELAY_EXEC_TAG, body, fds, n);
 }
 
-static int encode_exec(const Options *o, const Launch *l, const Stdio *stdio, const StringList *env, WireWriter *ret) {
+static int encode_exec(const Options *o, const Launch *l, const Stdio *stdio, const StringList *env,
+                WireWriter *ret) {
         MsgExec m = { .flags = (l->pty ? MSG_EXEC_PTY : 0) | (o->detach ? MSG_EXEC_DETACH : 0),
-                .timeout_usec = o->timeout_usec, .argv = l->argv, .n_argv = l->n_argv, .env = env->items,
+                .timeout_usec = o->timeout_usec,
+                .argv = l->argv,
+                .n_argv = l->n_argv,
+                .env = env->items,
                 .n_env = env->n };
         static char nowhere[] = "";
         const char *why = NULL;
@@ -98,16 +103,19 @@ static int open_channel(Bus *b, const Options *o, const char *id) {
         int r;
 
         (void) snprintf(path, sizeof(path), "%s%s", OCSB_SESSION_PATH_PREFIX, id);
-        r = bus_call(b, o, "open a channel to the session", (DbusCall) {
-                        .destination = OCSB_BUS_NAME, .path = path, .interface = OCSB_SESSION_INTERFACE,
-                        .member = "OpenChannel" }, &reply);
+        r = bus_call(b, o, "open a channel to the session",
+                        (DbusCall) { .destination = OCSB_BUS_NAME,
+                                        .path = path,
+                                        .interface = OCSB_SESSION_INTERFACE,
+                                        .member = "OpenChannel" },
+                        &reply);
         if (r < 0)
                 return r;
         reader = DBUS_READER(&reply.message);
         index = dbus_get_u32(&reader);
         if (!streq(reply.message.signature, "h") || reader.error || index >= reply.n_fds) {
-                (void) report_error("open a channel to the session", NULL, "ocsbd's answer is not understood",
-                                o->verbose);
+                (void) report_error("open a channel to the session", NULL,
+                                "ocsbd's answer is not understood", o->verbose);
                 return -EBADMSG;
         }
         return TAKE_FD(reply.fds[index]);
@@ -115,8 +123,12 @@ static int open_channel(Bus *b, const Options *o, const char *id) {
 
 static int report_exited(const Options *o, const Launch *l, const MsgExited *m) {
         if ((m->flags & MSG_EXITED_OOM) && (m->signal == 9 || o->verbose))
-                fprintf(stderr, "The kernel killed a process in session %s because its memory limit was reached.\n"
-                                "Hint: --memory=BYTES sets it; the profile's ceiling is in ocsbctl explain.\n", l->session);
+                fprintf(stderr,
+                                "The kernel killed a process in session %s because its memory limit was "
+                                "reached.\n"
+                                "Hint: --memory=BYTES sets it; the profile's ceiling is in ocsbctl "
+                                "explain.\n",
+                                l->session);
         if ((m->flags & MSG_EXITED_TIMEOUT) && o->verbose)
                 fprintf(stderr, "The command was killed: its time was over.\n");
         return exit_status(m);
@@ -132,11 +144,14 @@ static int report_end(const Options *o, const Launch *l, const Relay *r) {
         case RELAY_EXITED:
                 return report_exited(o, l, &r->exited);
         case RELAY_FAILED:
-                (void) report_error(what, NULL, *r->failed.text ? r->failed.text : strerror((int) r->failed.error),
+                (void) report_error(what, NULL,
+                                *r->failed.text ? r->failed.text : strerror((int) r->failed.error),
                                 o->verbose);
-                if (o->verbose)
+                /* Of the command itself there is only one. */
+                if (o->verbose || !streq(r->failed.step, "exec"))
                         fprintf(stderr, "Step: %s\n", r->failed.step);
-                return r->failed.status == 126 || r->failed.status == 127 ? (int) r->failed.status : STATUS_OWN_FAILURE;
+                return r->failed.status == 126 || r->failed.status == 127 ? (int) r->failed.status
+                                                                          : STATUS_OWN_FAILURE;
         case RELAY_REFUSED:
                 (void) report_error(what, NULL, *r->text ? r->text : strerror(r->error), o->verbose);
                 return STATUS_OWN_FAILURE;
@@ -148,7 +163,8 @@ static int report_end(const Options *o, const Launch *l, const Relay *r) {
                 return 128 + r->signal;
         case RELAY_LOST:
         default:
-                (void) report_error(what, NULL, "the session ended before the exit status was known", o->verbose);
+                (void) report_error(what, NULL, "the session ended before the exit status was known",
+                                o->verbose);
                 return STATUS_OWN_FAILURE;
         }
 }
@@ -172,7 +188,8 @@ int launch(Bus *b, const Options *o, const Launch *l) {
                 return STATUS_OWN_FAILURE;
 
         for (bool direct = true;; direct = false) {
-                _cleanup_close_ int channel = direct ? connect_channel(l->session) : open_channel(b, o, l->session);
+                _cleanup_close_ int channel =
+                                direct ? connect_channel(l->session) : open_channel(b, o, l->session);
 
                 if (channel < 0 && !direct)
                         return STATUS_OWN_FAILURE; /* said already */
@@ -181,13 +198,16 @@ int launch(Bus *b, const Options *o, const Launch *l) {
                 if (r == -EPIPE && channel >= 0)
                         r = 0;
                 if (r >= 0) {
-                        relay = (Relay) { .channel = channel, .pty = l->pty, .detach = o->detach, .stdio = &stdio };
+                        relay = (Relay) {
+                                .channel = channel, .pty = l->pty, .detach = o->detach, .stdio = &stdio
+                        };
                         r = relay_run(&relay);
                         if (r < 0) {
                                 (void) report_errno("wait for the command", r, o->verbose);
                                 return STATUS_OWN_FAILURE;
                         }
-                        if (!direct || relay.started || (relay.end != RELAY_REFUSED && relay.end != RELAY_LOST))
+                        if (!direct || relay.started ||
+                                        (relay.end != RELAY_REFUSED && relay.end != RELAY_LOST))
                                 return report_end(o, l, &relay);
                 } else if (!direct) {
                         (void) report_errno("send the command", r, o->verbose);

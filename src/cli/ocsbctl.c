@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ocsbctl, the program that users call. It is static and small, because the time that exec and run take is mostly
- * that of starting a process. Those verbs and shell are done here; everything else, and all help, is ocsbctl-bus, which
- * is executed with the same arguments. */
+/* ocsbctl, the program that users call. It is static and small, because the time that exec and run take is
+ * mostly that of starting a process. Those verbs and shell are done here; everything else, and all help, is
+ * ocsbctl-bus, which is executed with the same arguments. */
 
 #include <fcntl.h>
 #include <limits.h>
@@ -48,9 +48,11 @@ static int hand_over(char **argv) {
         return report_error("start " OCSB_LIBEXEC_DIR "/ocsbctl-bus", NULL, strerror(errno), false);
 }
 
-/* Whether the command line is one of exec, run or shell, as far as that can be seen without understanding it. */
+/* Whether the command line is one of exec, run or shell, as far as that can be seen without understanding
+ * it. */
 static bool is_hot(int argc, char **argv) {
-        static const char *const harmless[] = { "-q", "--quiet", "-v", "--verbose", "--no-ask-password", "--no-pager" };
+        static const char *const harmless[] = { "-q", "--quiet", "-v", "--verbose", "--no-ask-password",
+                "--no-pager" };
 
         for (int i = 1; i < argc; i++) {
                 bool skip = false;
@@ -59,7 +61,8 @@ static bool is_hot(int argc, char **argv) {
                         skip = skip || streq(argv[i], harmless[k]);
                 if (skip)
                         continue;
-                return argv[i][0] != '-' && verb_from_string(argv[i]) >= 0 && verb_is_hot(verb_from_string(argv[i]));
+                return argv[i][0] != '-' && verb_from_string(argv[i]) >= 0 &&
+                       verb_is_hot(verb_from_string(argv[i]));
         }
         return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The table of verbs and options. Whoever adds a row also adds it to man/ocsbctl.1.rst and to completions/: the
- * unit test check-options.py compares them. */
+/* The table of verbs and options. Whoever adds a row also adds it to man/ocsbctl.1.rst and to completions/:
+ * the unit test check-options.py compares them. */
 
 #include "options.h"
 
@@ -22,7 +22,8 @@ const VerbInfo verb_table[_VERB_MAX] = {
         [VERB_PENDING] = { "pending", "", "List requests that wait for an admin", 0, 0 },
         [VERB_APPROVE] = { "approve", "REQUEST…", "Allow a pending request once", 1, -1 },
         [VERB_DENY] = { "deny", "REQUEST…", "Drop a pending request", 1, -1 },
-        [VERB_LOCKDOWN] = { "lockdown", "on|off", "End every session and refuse new ones, or end that", 1, 1 },
+        [VERB_LOCKDOWN] = { "lockdown", "on|off",
+                        "End every session and refuse new ones, or end that", 1, 1 },
         [VERB_MONITOR] = { "monitor", "", "Follow sessions and requests as they come and go", 0, 0 },
         [VERB_DOCTOR] = { "doctor", "", "Check what this machine can enforce", 0, 0 },
         [VERB_VERSION] = { "version", "", "Show versions of ocsbctl and of the daemon", 0, 0 },
@@ -43,7 +44,8 @@ const OptionInfo option_table[] = {
         { "quiet", 'q', OPTION_QUIET, NULL, V_ALL, "Say nothing but errors" },
         { "verbose", 'v', OPTION_VERBOSE, NULL, V_ALL, "Also show D-Bus error names" },
         { "no-ask-password", 0, OPTION_NO_ASK_PASSWORD, NULL, V_ALL, "Do not ask for a password" },
-        { "host", 'H', OPTION_HOST, "[USER@]HOST", V_ALL & ~V_HOT & ~V(HELP), "Talk to the ocsbd of another machine, by ssh" },
+        { "host", 'H', OPTION_HOST, "[USER@]HOST", V_ALL & ~V_HOT & ~V(HELP),
+                        "Talk to the ocsbd of another machine, by ssh" },
         { "no-pager", 0, OPTION_NO_PAGER, NULL, V_PAGED, "Do not pipe output into a pager" },
         { "no-legend", 0, OPTION_NO_LEGEND, NULL, V_TABLE, "Leave out headers and footers" },
         { "json", 0, OPTION_JSON, "MODE", V_JSON, "Output as JSON: pretty, short or off" },
@@ -58,10 +60,12 @@ const OptionInfo option_table[] = {
         { "workspace", 'w', OPTION_WORKSPACE, "DIR", V_MAKE, "The directory to work in" },
         { "workspace-path", 0, OPTION_WORKSPACE_PATH, "PATH", V_MAKE, "Where the workspace appears inside" },
         { "ro", 0, OPTION_RO, NULL, V_MAKE, "The workspace may be read only" },
-        { "bind", 0, OPTION_BIND, "SRC[:DST[:ACCESS]]", V_MAKE, "Grant a directory or file: r (default), rx, rw or rwx" },
+        { "bind", 0, OPTION_BIND, "SRC[:DST[:ACCESS]]", V_MAKE,
+                        "Grant a directory or file: r (default), rx, rw or rwx" },
         { "deny", 0, OPTION_DENY, "PATH", V_MAKE, "Hide a path inside" },
         { "deny-write", 0, OPTION_DENY_WRITE, "PATH", V_MAKE, "Keep a path inside from being changed" },
-        { "env", 'E', OPTION_ENV, "NAME[=VALUE]", V_MAKE | V(EXEC), "Set a variable; without a value copy it" },
+        { "env", 'E', OPTION_ENV, "NAME[=VALUE]", V_MAKE | V(EXEC),
+                        "Set a variable; without a value copy it" },
         { "workdir", 'w', OPTION_WORKDIR, "PATH", V(EXEC), "The directory inside to start in" },
         { "workdir", 0, OPTION_WORKDIR, "PATH", V_MAKE, "The directory inside to start in" },
         { "network", 0, OPTION_NETWORK, "MODE", V_MAKE, "Network: none" },
@@ -70,12 +74,14 @@ const OptionInfo option_table[] = {
         { "pids", 0, OPTION_PIDS, "N", V_MAKE, "Limit of processes and threads" },
         { "cpus", 0, OPTION_CPUS, "N", V_MAKE, "Limit of CPU time: 1.5 is one and a half CPUs" },
         { "scratch", 0, OPTION_SCRATCH, "BYTES", V_MAKE, "Size of /tmp and other scratch space" },
-        { "limit", 0, OPTION_LIMIT, "NAME=N", V_MAKE, "Another limit: io-weight, nofile, nproc, fsize, execs" },
+        { "limit", 0, OPTION_LIMIT, "NAME=N", V_MAKE,
+                        "Another limit: io-weight, nofile, nproc, fsize, execs" },
         { "idle", 0, OPTION_IDLE, "TIME", V_MAKE, "Remove the session when idle for so long" },
         { "max-age", 0, OPTION_MAX_AGE, "TIME", V_MAKE, "Remove the session when so old" },
         { "hostname", 0, OPTION_HOSTNAME, "NAME", V_MAKE, "Host name inside" },
         { "name", 0, OPTION_NAME, "ID", V_MAKE & ~V(EXPLAIN), "The id of the new session" },
-        { "plan-digest", 0, OPTION_PLAN_DIGEST, "DIGEST", V(CREATE), "Fail when the plan is another than explained" },
+        { "plan-digest", 0, OPTION_PLAN_DIGEST, "DIGEST", V(CREATE),
+                        "Fail when the plan is another than explained" },
         { "timeout", 0, OPTION_TIMEOUT, "TIME", V(RUN) | V(EXEC), "Kill the command after so long" },
         { "pty", 't', OPTION_PTY, NULL, V(RUN) | V(EXEC), "Run on a new terminal inside" },
         { "detach", 'd', OPTION_DETACH, NULL, V(RUN) | V(EXEC), "Do not wait for the command" },
@@ -133,21 +139,27 @@ static void print_options(FILE *f, Verb verb) {
 }
 
 void options_print_help(FILE *f, Verb verb) {
+        const VerbInfo *info;
+
         if (verb == _VERB_INVALID || verb == VERB_HELP) {
-                fputs("ocsbctl [OPTIONS…] VERB …\n\nRun commands in sandboxes and manage them.\n\nVerbs:\n", f);
+                fputs("ocsbctl [OPTIONS…] VERB …\n\n"
+                      "Run commands in sandboxes and manage them.\n\nVerbs:\n", f);
                 for (Verb v = 0; v < _VERB_MAX; v++) {
                         char left[64];
+                        const VerbInfo *i = &verb_table[v];
 
-                        (void) snprintf(left, sizeof(left), "%s %s", verb_table[v].name, verb_table[v].synopsis);
-                        fprintf(f, "  %s%*s %s\n", left, MAX(38 - columns(left), 0), "", verb_table[v].help);
+                        (void) snprintf(left, sizeof(left), "%s %s", i->name, i->synopsis);
+                        fprintf(f, "  %s%*s %s\n", left, MAX(38 - columns(left), 0), "", i->help);
                 }
                 fputs("\nOptions:\n", f);
                 print_options(f, _VERB_INVALID);
-                fputs("\nMore options of a verb: ocsbctl VERB --help\nSee the ocsbctl(1) man page for details.\n", f);
+                fputs("\nMore options of a verb: ocsbctl VERB --help\n"
+                      "See the ocsbctl(1) man page for details.\n", f);
                 return;
         }
-        fprintf(f, "ocsbctl %s [OPTIONS…]%s%s\n\n%s.\n\nOptions:\n", verb_table[verb].name,
-                        *verb_table[verb].synopsis ? " " : "", verb_table[verb].synopsis, verb_table[verb].help);
+        info = &verb_table[verb];
+        fprintf(f, "ocsbctl %s [OPTIONS…]%s%s\n\n%s.\n\nOptions:\n", info->name, *info->synopsis ? " " : "",
+                        info->synopsis, info->help);
         print_options(f, verb);
         fputs("\nSee the ocsbctl(1) man page for details.\n", f);
 }

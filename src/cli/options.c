@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The command line. Everything is checked here, before anything is opened or sent. Options of a verb follow it; the
- * common ones may precede it. For exec, run and shell the first word that is neither an option nor the session ends
- * the options, so that options of the command stay with the command. */
+/* The command line. Everything is checked here, before anything is opened or sent. Options of a verb follow
+ * it; the common ones may precede it. For exec, run and shell the first word that is neither an option nor
+ * the session ends the options, so that options of the command stay with the command. */
 
 #include "options.h"
 
@@ -64,14 +64,36 @@ int signal_from_string(const char *s) {
                 const char *name;
                 int number;
         } names[] = {
-                { "HUP", SIGHUP },   { "INT", SIGINT },   { "QUIT", SIGQUIT }, { "ILL", SIGILL },
-                { "TRAP", SIGTRAP }, { "ABRT", SIGABRT }, { "BUS", SIGBUS },   { "FPE", SIGFPE },
-                { "KILL", SIGKILL }, { "USR1", SIGUSR1 }, { "SEGV", SIGSEGV }, { "USR2", SIGUSR2 },
-                { "PIPE", SIGPIPE }, { "ALRM", SIGALRM }, { "TERM", SIGTERM }, { "CHLD", SIGCHLD },
-                { "CONT", SIGCONT }, { "STOP", SIGSTOP }, { "TSTP", SIGTSTP }, { "TTIN", SIGTTIN },
-                { "TTOU", SIGTTOU }, { "URG", SIGURG },   { "XCPU", SIGXCPU }, { "XFSZ", SIGXFSZ },
-                { "VTALRM", SIGVTALRM }, { "PROF", SIGPROF }, { "WINCH", SIGWINCH }, { "IO", SIGIO },
-                { "PWR", SIGPWR },   { "SYS", SIGSYS },
+                { "HUP", SIGHUP },
+                { "INT", SIGINT },
+                { "QUIT", SIGQUIT },
+                { "ILL", SIGILL },
+                { "TRAP", SIGTRAP },
+                { "ABRT", SIGABRT },
+                { "BUS", SIGBUS },
+                { "FPE", SIGFPE },
+                { "KILL", SIGKILL },
+                { "USR1", SIGUSR1 },
+                { "SEGV", SIGSEGV },
+                { "USR2", SIGUSR2 },
+                { "PIPE", SIGPIPE },
+                { "ALRM", SIGALRM },
+                { "TERM", SIGTERM },
+                { "CHLD", SIGCHLD },
+                { "CONT", SIGCONT },
+                { "STOP", SIGSTOP },
+                { "TSTP", SIGTSTP },
+                { "TTIN", SIGTTIN },
+                { "TTOU", SIGTTOU },
+                { "URG", SIGURG },
+                { "XCPU", SIGXCPU },
+                { "XFSZ", SIGXFSZ },
+                { "VTALRM", SIGVTALRM },
+                { "PROF", SIGPROF },
+                { "WINCH", SIGWINCH },
+                { "IO", SIGIO },
+                { "PWR", SIGPWR },
+                { "SYS", SIGSYS },
         };
         uint32_t n;
 
@@ -154,11 +176,13 @@ static int parse_limit(Options *o, const char *value) {
         for (Limit l = 0; eq && l < _LIMIT_MAX; l++) {
                 const char *name = limit_to_string(l);
 
-                if (strlen(name) == (size_t) (eq - value) && strncmp(name, value, (size_t) (eq - value)) == 0)
+                if (strlen(name) == (size_t) (eq - value) &&
+                                strncmp(name, value, (size_t) (eq - value)) == 0)
                         return set_limit(o, l, "--limit", eq + 1);
         }
         return complain("Invalid --limit '%s'. It is NAME=N with one of memory, swap, pids, cpu, io-weight, "
-                        "scratch, nofile, nproc, fsize, execs", value);
+                        "scratch, nofile, nproc, fsize, execs",
+                        value);
 }
 
 /* The next field of a --bind value, with "\:" for a colon; *p is moved past its end. */
@@ -201,10 +225,13 @@ static int parse_bind(Options *o, const char *value) {
                 if (streq(access ? access : "r", accesses[i]))
                         found = accesses[i];
         if (*p || !*source || !found)
-                return complain("Invalid --bind '%s'. It is SRC[:DST[:ACCESS]] with access r, rx, rw or rwx", value);
+                return complain("Invalid --bind '%s'. It is SRC[:DST[:ACCESS]] with access r, rx, rw or rwx",
+                                value);
         if (!path_is_normal(target))
-                return complain("Invalid --bind '%s': the path inside must be absolute, without '.', '..' and a "
-                                "slash at the end; write SRC:DST", value);
+                return complain("Invalid --bind '%s': the path inside must be absolute, without '.', '..' "
+                                "and a "
+                                "slash at the end; write SRC:DST",
+                                value);
         o->binds[o->n_binds++] = (BindOption) { TAKE_PTR(source), TAKE_PTR(target), found };
         return 0;
 }
@@ -237,8 +264,10 @@ static int parse_env(Options *o, const char *value) {
 
 static int parse_inside_path(const char *option, const char *value) {
         return path_is_normal(value) ? 0
-                                     : complain("Invalid %s '%s': an absolute path inside, without '.', '..' and a "
-                                                "slash at the end", option, value);
+                                     : complain("Invalid %s '%s': an absolute path inside, without '.', "
+                                                "'..' and a "
+                                                "slash at the end",
+                                                       option, value);
 }
 
 static int parse_json(Options *o, const char *value) {
@@ -353,7 +382,8 @@ static int set_option(Options *o, OptionKey key, const char *value) {
                 return 0;
         case OPTION_NAME:
                 if (!session_id_valid(value))
-                        return complain("Invalid --name '%s': 1 to %d of a-z, 0-9 and _", value, SESSION_ID_MAX);
+                        return complain("Invalid --name '%s': 1 to %d of a-z, 0-9 and _", value,
+                                        SESSION_ID_MAX);
                 o->name = value;
                 return 0;
         case OPTION_HOSTNAME:
@@ -422,8 +452,8 @@ static void getopt_tables(Getopt *g, Verb verb, bool stop) {
                         continue;
                 assert(n + 1 < TABLE_MAX);
                 if (o->name)
-                        g->longs[n++] = (struct option) { o->name, o->value ? required_argument : no_argument,
-                                NULL, o->key };
+                        g->longs[n++] = (struct option) { o->name,
+                                o->value ? required_argument : no_argument, NULL, o->key };
                 if (o->letter) {
                         g->shorts[k++] = o->letter;
                         if (o->value)
@@ -433,7 +463,8 @@ static void getopt_tables(Getopt *g, Verb verb, bool stop) {
         }
 }
 
-/* Runs getopt over argv[optind…]. Returns 1 when "--" ended it, 0 when a word or the end of argv did, -EINVAL. */
+/* Runs getopt over argv[optind…]. Returns 1 when "--" ended it, 0 when a word or the end of argv did,
+ * -EINVAL. */
 static int parse_some(Options *o, const Getopt *g, int argc, char **argv) {
         for (;;) {
                 int before = MAX(optind, 1), c = getopt_long(argc, argv, g->shorts, g->longs, NULL), r;
@@ -452,13 +483,15 @@ static int parse_some(Options *o, const Getopt *g, int argc, char **argv) {
 }
 
 static int check_combination(const Options *o) {
-        bool makes = o->profile || o->profile_file || o->workspace || o->workspace_path || o->ro || o->n_binds > 0 ||
-                        o->deny.n > 0 || o->deny_write.n > 0 || o->network || o->limits_set || o->idle_usec ||
-                        o->age_usec || o->hostname || o->name || o->keep;
+        bool makes = o->profile || o->profile_file || o->workspace || o->workspace_path || o->ro ||
+                     o->n_binds > 0 || o->deny.n > 0 || o->deny_write.n > 0 || o->network || o->limits_set ||
+                     o->idle_usec || o->age_usec || o->hostname || o->name || o->keep;
 
         if (o->host && verb_is_hot(o->verb))
-                return complain("%s works on this machine only: descriptors do not travel over ssh. Try: ssh -t %s "
-                                "ocsbctl %s …", verb_table[o->verb].name, o->host, verb_table[o->verb].name);
+                return complain("%s works on this machine only: descriptors do not travel over ssh. Try: "
+                                "ssh -t %s "
+                                "ocsbctl %s …",
+                                verb_table[o->verb].name, o->host, verb_table[o->verb].name);
         if (o->json != JSON_OFF && verb_is_hot(o->verb))
                 return complain("%s has no JSON output", verb_table[o->verb].name);
         if (o->detach && o->pty)
@@ -471,10 +504,11 @@ static int check_combination(const Options *o) {
 /* The ids and numbers among the arguments. */
 static int check_arguments(const Options *o) {
         const VerbInfo *v = &verb_table[o->verb];
-        int ids = o->verb == VERB_STATUS || o->verb == VERB_SHOW || o->verb == VERB_FREEZE || o->verb == VERB_THAW ||
-                                        o->verb == VERB_RM
-                        ? o->n_args
-                        : o->verb == VERB_EXEC || o->verb == VERB_KILL || o->verb == VERB_SHELL ? MIN(o->n_args, 1) : 0;
+        int ids = o->verb == VERB_STATUS || o->verb == VERB_SHOW || o->verb == VERB_FREEZE ||
+                                                  o->verb == VERB_THAW || o->verb == VERB_RM
+                                  ? o->n_args
+                  : o->verb == VERB_EXEC || o->verb == VERB_KILL || o->verb == VERB_SHELL ? MIN(o->n_args, 1)
+                                                                                          : 0;
         uint32_t n;
 
         if (o->n_args < v->min_args || (v->max_args >= 0 && o->n_args > v->max_args))
@@ -482,9 +516,12 @@ static int check_arguments(const Options *o) {
                                 o->n_args < v->min_args ? "Too few" : "Too many", v->name, v->synopsis);
         for (int i = 0; i < ids; i++)
                 if (!session_id_valid(o->args[i]))
-                        return complain("Invalid session id '%s': 1 to %d of a-z, 0-9 and _", o->args[i], SESSION_ID_MAX);
-        for (int i = o->verb == VERB_KILL; (o->verb == VERB_KILL || o->verb == VERB_APPROVE || o->verb == VERB_DENY) &&
-                        i < o->n_args; i++)
+                        return complain("Invalid session id '%s': 1 to %d of a-z, 0-9 and _", o->args[i],
+                                        SESSION_ID_MAX);
+        for (int i = o->verb == VERB_KILL;
+                        (o->verb == VERB_KILL || o->verb == VERB_APPROVE || o->verb == VERB_DENY) &&
+                        i < o->n_args;
+                        i++)
                 if (parse_u32(o->args[i], &n) < 0)
                         return complain("Not a number: '%s'", o->args[i]);
         if (o->verb == VERB_LOCKDOWN && !streq(o->args[0], "on") && !streq(o->args[0], "off"))
@@ -505,8 +542,8 @@ static int parse_verb(Options *o, int argc, char **argv) {
         if (r < 0)
                 return r;
         if (r == 0 && (o->verb == VERB_EXEC || o->verb == VERB_SHELL) && optind < argc) {
-                /* The session was found: options may follow it. It is moved behind them, to stand right before
-                 * the command. */
+                /* The session was found: options may follow it. It is moved behind them, to stand right
+                 * before the command. */
                 char *session = argv[optind];
                 int first = optind++;
 

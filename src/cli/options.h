@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The verbs and options of ocsbctl as one table: both programs parse by it and --help is printed from it. Shared by
- * the static front (ocsbctl) and the full program (ocsbctl-bus), hence libc only. */
+/* The verbs and options of ocsbctl as one table: both programs parse by it and --help is printed from it.
+ * Shared by the static front (ocsbctl) and the full program (ocsbctl-bus), hence libc only. */
 
 #include <stdio.h>
 
@@ -50,10 +50,10 @@ bool verb_is_hot(Verb v);
 /* One row per option and group of verbs for which it means the same. */
 typedef struct OptionInfo {
         const char *name;
-        char letter; /* 0: none */
-        int key;     /* OPTION_* of options-table.c */
+        char letter;       /* 0: none */
+        int key;           /* OPTION_* of options-table.c */
         const char *value; /* name of its value; NULL: takes none */
-        uint64_t verbs; /* bit per Verb */
+        uint64_t verbs;    /* bit per Verb */
         const char *help;
 } OptionInfo;
 
@@ -131,8 +131,8 @@ const char *limit_to_string(Limit l);
 #define OPTIONS_LIST_MAX 256u
 
 typedef struct BindOption {
-        char *source; /* path of the caller */
-        char *target; /* path inside; absolute */
+        char *source;       /* path of the caller */
+        char *target;       /* path inside; absolute */
         const char *access; /* "r", "rx", "rw", "rwx" */
 } BindOption;
 
@@ -154,14 +154,14 @@ typedef struct Options {
         bool value;
         int signal; /* 0: not given */
         /* what a session is made of */
-        const char *profile, *profile_file, *workspace, *workspace_path, *workdir, *network, *name, *hostname,
-                        *plan_digest;
+        const char *profile, *profile_file, *workspace, *workspace_path, *workdir, *network, *name,
+                        *hostname, *plan_digest;
         bool ro;
         BindOption binds[OPTIONS_BINDS_MAX];
         size_t n_binds;
         StringList deny, deny_write, env;
         uint64_t limits[_LIMIT_MAX];
-        uint32_t limits_set; /* bit per Limit */
+        uint32_t limits_set;          /* bit per Limit */
         uint64_t idle_usec, age_usec; /* 0: not given */
         /* exec */
         bool pty, detach, keep;
@@ -173,8 +173,8 @@ typedef struct Options {
 void options_done(Options *o);
 #define _cleanup_options_ _cleanup_(options_done)
 
-/* Parses argv. Complaints go to stderr. 0, or -EINVAL: usage error. With o->help set nothing else is checked.
- * o->verb is right as far as it was found even on failure. */
+/* Parses argv. Complaints go to stderr. 0, or -EINVAL: usage error. With o->help set nothing else is
+ * checked. o->verb is right as far as it was found even on failure. */
 int options_parse(int argc, char **argv, Options *ret);
 
 /* "KILL", "SIGKILL", "9"; -EINVAL. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The loop of exec, run and shell. In the ordinary case (pipes and files) it polls two descriptors, the channel and
- * the signals, and copies nothing.
+/* The loop of exec, run and shell. In the ordinary case (pipes and files) it polls two descriptors, the
+ * channel and the signals, and copies nothing.
  *
- * Signals to us: INT, QUIT, USR1, USR2 are passed on to the exec's process group (on a pty INT and QUIT as the
- * characters that mean them). TERM, HUP and a second INT end the exec: SIGTERM inside, after two seconds SIGKILL to
- * everything in it, after another second we go, and what is left is killed because the channel closes. TSTP stops
- * the exec and us, CONT continues both. */
+ * Signals to us: INT, QUIT, USR1, USR2 are passed on to the exec's process group (on a pty INT and QUIT as
+ * the characters that mean them). TERM, HUP and a second INT end the exec: SIGTERM inside, after two seconds
+ * SIGKILL to everything in it, after another second we go, and what is left is killed because the channel
+ * closes. TSTP stops the exec and us, CONT continues both. */
 
 #include "relay.h"
 
@@ -184,10 +184,11 @@ static int on_channel(Relay *r) {
         return 0;
 }
 
-/* Signals that whoever started us ignores (nohup, a background job of sh) stay ignored: blocked they would be queued
- * and read. */
+/* Signals that whoever started us ignores (nohup, a background job of sh) stay ignored: blocked they would
+ * be queued and read. */
 static int open_signals(Relay *r) {
-        static const int wanted[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2, SIGWINCH };
+        static const int wanted[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2,
+                SIGWINCH };
         sigset_t set;
 
         sigemptyset(&set);
@@ -274,7 +275,7 @@ static int drain(Relay *r) {
                 for (size_t i = 0; i < 3; i++) {
                         Stream *s = &r->stdio->streams[i];
 
-                        if (s->start == s->end || s->input) {
+                        if (!stream_finished(s) && (s->start == s->end || s->input)) {
                                 k = stream_drain(s);
                                 if (k < 0)
                                         return k;

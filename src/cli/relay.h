@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* From EXEC to EXITED: waits for what the monitor says about one exec, relays what has to be relayed meanwhile, and
- * passes signals on. */
+/* From EXEC to EXITED: waits for what the monitor says about one exec, relays what has to be relayed
+ * meanwhile, and passes signals on. */
 
 #include "stream.h"
 #include "wire/message.h"
 
-/* Standard input, output and error as they will be for the program: our own when they may be passed, else one end of
- * a pipe whose other end is relayed. */
+/* Standard input, output and error as they will be for the program: our own when they may be passed, else
+ * one end of a pipe whose other end is relayed. */
 typedef struct Stdio {
         int child[3]; /* -EBADF: absent, the monitor makes it /dev/null */
         bool own[3];  /* to be closed by us once the program has it */
@@ -26,11 +26,11 @@ int stdio_prepare_pty(int master, Stdio *ret);
 void stdio_started(Stdio *s);
 
 typedef enum RelayEnd {
-        RELAY_EXITED,  /* exited is filled in */
-        RELAY_FAILED,  /* failed is filled in: the program was not started */
-        RELAY_REFUSED, /* error and text: the channel or the exec was not granted */
-        RELAY_LOST,    /* the connection ended before the exit status came */
-        RELAY_STARTED, /* detach: runs on without us */
+        RELAY_EXITED,          /* exited is filled in */
+        RELAY_FAILED,          /* failed is filled in: the program was not started */
+        RELAY_REFUSED,         /* error and text: the channel or the exec was not granted */
+        RELAY_LOST,            /* the connection ended before the exit status came */
+        RELAY_STARTED,         /* detach: runs on without us */
         RELAY_ENDED_BY_SIGNAL, /* signal: we were told to end, and everything in the exec was killed */
 } RelayEnd;
 

@@ -18,25 +18,32 @@ static const struct {
         const char *hint;
 } errors[] = {
         { OURS("NoSuchSession"), STATUS_NO_SUCH, false, "ocsbctl list shows the sessions that there are." },
-        { OURS("NoSuchExec"), STATUS_NO_SUCH, false, "It has ended; ocsbctl status SESSION shows what runs." },
-        { OURS("NoSuchProfile"), STATUS_NO_SUCH, false, "ocsbctl profiles shows the profiles that there are." },
-        { OURS("NoSuchRequest"), STATUS_NO_SUCH, false, "ocsbctl pending shows the requests that wait." },
+        { OURS("NoSuchExec"), STATUS_NO_SUCH, false,
+                        "It has ended; ocsbctl status SESSION shows what runs." },
+        { OURS("NoSuchProfile"), STATUS_NO_SUCH, false, NULL },
+        { OURS("NoSuchRequest"), STATUS_NO_SUCH, false, NULL },
         { OURS("NotPermitted"), STATUS_NOT_PERMITTED, true, NULL },
-        { OURS("ApprovalPending"), STATUS_NOT_PERMITTED, true,
-                        "An admin sees it in ocsbctl pending and can allow it with ocsbctl approve NUMBER." },
+        { OURS("ApprovalPending"), STATUS_NOT_PERMITTED, true, NULL },
         { OURS("CeilingExceeded"), STATUS_NOT_PERMITTED, false,
-                        "The admin sets the ceiling in /etc/ocsb/ceilings.d; ocsbctl explain shows what is granted." },
+                        "The admin sets the ceiling in /etc/ocsb/ceilings.d; ocsbctl explain shows what is "
+                        "granted." },
         { OURS("LockedDown"), STATUS_NOT_PERMITTED, false, "An admin ends it with ocsbctl lockdown off." },
         { OURS("QuotaExceeded"), STATUS_FAILURE, false,
                         "ocsbctl list shows what counts; ocsbctl rm SESSION makes room." },
         { OURS("SetupFailed"), STATUS_FAILURE, false, "ocsbctl doctor shows what this machine lacks." },
         { OURS("NotSupported"), STATUS_FAILURE, false, "ocsbctl doctor shows what this machine lacks." },
+        /* What sd-bus says for the path of a session that is not there, or not ours to know of. */
+        { BUS("UnknownObject"), STATUS_NO_SUCH, false, "ocsbctl list shows the sessions that there are." },
         { BUS("AccessDenied"), STATUS_NOT_PERMITTED, false, NULL },
         { BUS("InteractiveAuthorizationRequired"), STATUS_NOT_PERMITTED, true, NULL },
-        { BUS("ServiceUnknown"), STATUS_NOT_RUNNING, false, "ocsbd is not running; ocsbctl doctor says more." },
-        { BUS("NameHasNoOwner"), STATUS_NOT_RUNNING, false, "ocsbd is not running; ocsbctl doctor says more." },
-        { BUS("NoServer"), STATUS_NOT_RUNNING, false, "The system bus is not running; ocsbctl doctor says more." },
-        { BUS("NoReply"), STATUS_NOT_RUNNING, false, "ocsbd ended while it worked on this; ocsbctl doctor says more." },
+        { BUS("ServiceUnknown"), STATUS_NOT_RUNNING, false,
+                        "ocsbd is not running; ocsbctl doctor says more." },
+        { BUS("NameHasNoOwner"), STATUS_NOT_RUNNING, false,
+                        "ocsbd is not running; ocsbctl doctor says more." },
+        { BUS("NoServer"), STATUS_NOT_RUNNING, false,
+                        "The system bus is not running; ocsbctl doctor says more." },
+        { BUS("NoReply"), STATUS_NOT_RUNNING, false,
+                        "ocsbd ended while it worked on this; ocsbctl doctor says more." },
         { BUS("Disconnected"), STATUS_NOT_RUNNING, false, NULL },
 };
 
@@ -56,7 +63,9 @@ static bool is_spawn(const char *name) {
 int error_exit_status(const char *name) {
         size_t i = find(name);
 
-        return i < ELEMENTSOF(errors) ? errors[i].status : is_spawn(name) ? STATUS_NOT_RUNNING : STATUS_FAILURE;
+        return i < ELEMENTSOF(errors) ? errors[i].status
+               : is_spawn(name)       ? STATUS_NOT_RUNNING
+                                      : STATUS_FAILURE;
 }
 
 bool error_is_absent(const char *name) {
@@ -70,11 +79,18 @@ bool error_wants_interaction(const char *name) {
 }
 
 int report_error(const char *what, const char *name, const char *text, bool verbose) {
-        _cleanup_free_ char *escaped = text_escape(text ? text : "", text ? strlen(text) : 0, 2000);
-        size_t i = find(name), n = escaped ? strlen(escaped) : 0;
-        const char *hint = i < ELEMENTSOF(errors) ? errors[i].hint
-                        : is_spawn(name)          ? "ocsbd could not be started; ocsbctl doctor says more."
-                                                  : NULL;
+        _cleanup_free_ char *escaped = NULL;
+        size_t i, n;
+        const char *hint;
+
+        if (name && streq(name, BUS("UnknownObject")))
+                text = "There is no such session";
+        escaped = text_escape(text ? text : "", text ? strlen(text) : 0, 2000);
+        n = escaped ? strlen(escaped) : 0;
+        i = find(name);
+        hint = i < ELEMENTSOF(errors) ? errors[i].hint
+               : is_spawn(name)       ? "ocsbd could not be started; ocsbctl doctor says more."
+                                      : NULL;
 
         fprintf(stderr, "Failed to %s: %s%s\n", what, n > 0 ? escaped : "no reason given",
                         n > 0 && strchr(".!?", escaped[n - 1]) ? "" : ".");
@@ -92,6 +108,7 @@ int report_errno(const char *what, int error, bool verbose) {
         error = error < 0 ? -error : error;
         /* What connect() says when nobody listens. */
         if (error == ENOENT || error == ECONNREFUSED)
-                return report_error(what, BUS("NoServer"), "Nobody listens on the system bus's socket", verbose);
+                return report_error(
+                                what, BUS("NoServer"), "Nobody listens on the system bus's socket", verbose);
         return report_error(what, NULL, strerror(error), verbose);
 }

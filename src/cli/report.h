@@ -17,15 +17,15 @@ enum {
         STATUS_OK = 0,
         STATUS_FAILURE = 1,
         STATUS_USAGE = 2,
-        STATUS_NOT_RUNNING = 3,  /* no bus, no ocsbd */
-        STATUS_NO_SUCH = 4,      /* session, exec, request or profile */
+        STATUS_NOT_RUNNING = 3, /* no bus, no ocsbd */
+        STATUS_NO_SUCH = 4,     /* session, exec, request or profile */
         STATUS_NOT_PERMITTED = 77,
-        STATUS_TIMEOUT = 124,    /* exec, run: the command's --timeout was over */
+        STATUS_TIMEOUT = 124,     /* exec, run: the command's --timeout was over */
         STATUS_OWN_FAILURE = 125, /* exec, run, shell: whatever kept the command from being started */
 };
 
-/* "Failed to WHAT: text", the error's name with verbose, and a line of advice when there is one for that error. name
- * may be NULL; text is escaped. Returns the exit status of an admin verb. */
+/* "Failed to WHAT: text", the error's name with verbose, and a line of advice when there is one for that
+ * error. name may be NULL; text is escaped. Returns the exit status of an admin verb. */
 int report_error(const char *what, const char *name, const char *text, bool verbose);
 /* The same for an errno of ours. */
 int report_errno(const char *what, int error, bool verbose);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Paths become descriptors here, in the caller's process and with the caller's rights: no path of a caller travels
- * to ocsbd, which could be made to look at something else by then. */
+/* Paths become descriptors here, in the caller's process and with the caller's rights: no path of a caller
+ * travels to ocsbd, which could be made to look at something else by then. */
 
 #include "session-request.h"
 
@@ -43,19 +43,20 @@ int session_request_open(const Options *o, SessionRequest *ret) {
         const char *workspace = o->workspace;
         int k;
 
-        r.profile = o->profile            ? o->profile
-                        : o->profile_file ? CUSTOM_PROFILE
-                        : o->verb == VERB_CREATE ? CREATE_PROFILE
-                                                 : RUN_PROFILE;
-        if (!workspace && !o->profile_file && (streq(r.profile, "workspace") || streq(r.profile, "readonly")))
+        r.profile = o->profile               ? o->profile
+                    : o->profile_file        ? CUSTOM_PROFILE
+                    : o->verb == VERB_CREATE ? CREATE_PROFILE
+                                             : RUN_PROFILE;
+        if (!workspace && !o->profile_file &&
+                        (streq(r.profile, "workspace") || streq(r.profile, "readonly")))
                 workspace = ".";
         if (workspace) {
                 r.workspace = open_path("workspace", workspace, O_DIRECTORY);
                 if (r.workspace < 0)
                         return r.workspace;
         } else if (o->ro || o->workspace_path) {
-                fprintf(stderr, "%s needs --workspace=DIR with profile '%s'.\n", o->ro ? "--ro" : "--workspace-path",
-                                r.profile);
+                fprintf(stderr, "%s needs --workspace=DIR with profile '%s'.\n",
+                                o->ro ? "--ro" : "--workspace-path", r.profile);
                 return -EINVAL;
         }
         for (size_t i = 0; i < o->n_binds; i++) {

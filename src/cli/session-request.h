@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What CreateSession and Explain need beyond the options: the descriptors that stand for the caller's paths, and the
- * text of a profile. Both programs. */
+/* What CreateSession and Explain need beyond the options: the descriptors that stand for the caller's paths,
+ * and the text of a profile. Both programs. */
 
 #include "options.h"
 
@@ -23,6 +23,6 @@ void session_request_done(SessionRequest *r);
 #define _cleanup_session_request_ _cleanup_(session_request_done)
 
 /* Opens everything (O_PATH: with our own rights to it, and nothing more). The working directory becomes the
- * workspace when no other is named and the profile is one of the built-in ones that need one, "workspace" and
- * "readonly". Complains on stderr. */
+ * workspace when no other is named and the profile is one of the built-in ones that need one, "workspace"
+ * and "readonly". Complains on stderr. */
 int session_request_open(const Options *o, SessionRequest *ret);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Which of our standard descriptors the program gets as they are. A terminal or a socket would be refused by ocsbd:
- * the one lets a sandbox type into the caller's shell, over the other descriptors could travel. OpenClaw's gateway
- * gives its children sockets. */
+/* Which of our standard descriptors the program gets as they are. A terminal or a socket would be refused by
+ * ocsbd: the one lets a sandbox type into the caller's shell, over the other descriptors could travel.
+ * OpenClaw's gateway gives its children sockets. */
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -35,8 +35,9 @@ void stdio_done(Stdio *s) {
                 stream_done(&s->streams[i]);
 }
 
-/* Our side of descriptor number fd: a door of our own to a terminal, else the descriptor itself. A socket is closed
- * when the program closes its end, so that its peer learns it before we end; but standard error is ours too. */
+/* Our side of descriptor number fd: a door of our own to a terminal, else the descriptor itself. A socket is
+ * closed when the program closes its end, so that its peer learns it before we end; but standard error is
+ * ours too. */
 static int outer(int fd, FdKind kind, bool input, bool *ret_own) {
         int again = kind == FD_KIND_TTY ? terminal_reopen(fd, input ? O_RDONLY : O_WRONLY) : -EBADF;
 
@@ -120,7 +121,10 @@ int stdio_prepare_pty(int master, Stdio *ret) {
         stdio_init(ret);
         if (in >= 0 && in != FD_KIND_PATH) {
                 stream = &ret->streams[0];
-                *stream = (Stream) { .sink = master, .sink_kind = FD_KIND_TTY, .source_kind = in, .input = true,
+                *stream = (Stream) { .sink = master,
+                        .sink_kind = FD_KIND_TTY,
+                        .source_kind = in,
+                        .input = true,
                         .hold_sink = true };
                 stream->source = outer(STDIN_FILENO, in, true, &stream->own_source);
         }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The caller's descriptors are open files that it shares with others, so O_NONBLOCK is never set on them: sockets
- * are used with MSG_DONTWAIT, terminals through a second open file where that is possible, pipes in portions for
- * which poll() promises room. Our own ends of our own pipes are non-blocking. */
+/* The caller's descriptors are open files that it shares with others, so O_NONBLOCK is never set on them:
+ * sockets are used with MSG_DONTWAIT, terminals through a second open file where that is possible, pipes in
+ * portions for which poll() promises room. Our own ends of our own pipes are non-blocking. */
 
 #include "stream.h"
 
@@ -42,13 +42,14 @@ void stream_poll(const Stream *s, struct pollfd p[static 2]) {
         bool full = s->start < s->end || s->sink_full;
 
         p[0] = (struct pollfd) { .fd = s->source >= 0 && !full ? s->source : -1, .events = POLLIN };
-        /* Without POLLOUT poll() still tells when the reader of a pipe is gone: the program has closed its standard
-         * input, or our caller does not listen any more. */
+        /* Without POLLOUT poll() still tells when the reader of a pipe is gone: the program has closed its
+         * standard input, or our caller does not listen any more. */
         p[1] = (struct pollfd) { .fd = s->sink >= 0 && (full || s->source >= 0) ? s->sink : -1,
                 .events = full ? POLLOUT : 0 };
 }
 
-/* Nobody takes what we write: the writer is to learn that by the closing of its pipe, as it would without us. */
+/* Nobody takes what we write: the writer is to learn that by the closing of its pipe, as it would without
+ * us. */
 static void sink_lost(Stream *s) {
         s->start = s->end = 0;
         s->sink_full = false;
@@ -78,8 +79,8 @@ static int read_some(Stream *s) {
                 return 0;
         s->start = 0;
         s->end = 0;
-        /* Errors of a source are its end: EIO of a terminal that hung up or of a pty whose last user is gone, EISDIR,
-         * ECONNRESET. */
+        /* Errors of a source are its end: EIO of a terminal that hung up or of a pty whose last user is
+         * gone, EISDIR, ECONNRESET. */
         if (k <= 0) {
                 source_ended(s);
                 return 1;

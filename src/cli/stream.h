@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* One direction of relayed standard input or output: bytes from a source to a sink, never blocking in either, with
- * the end and the death of one passed on to the other. */
+/* One direction of relayed standard input or output: bytes from a source to a sink, never blocking in
+ * either, with the end and the death of one passed on to the other. */
 
 #include <poll.h>
 #include <stdint.h>
@@ -13,11 +13,11 @@ typedef struct Stream {
         int source, sink; /* -EBADF when at its end */
         bool own_source, own_sink;
         FdKind source_kind, sink_kind;
-        bool input;        /* towards the program */
-        bool sink_blocks;  /* somebody else's open file: written in portions for which poll() saw room */
-        bool hold_sink;    /* the sink's end is not ours to make: at the end of input a terminal gets ^D */
-        bool try_splice;   /* socket to pipe without a copy, until the kernel declines */
-        bool sink_full;    /* spliced until the pipe was full */
+        bool input;       /* towards the program */
+        bool sink_blocks; /* somebody else's open file: written in portions for which poll() saw room */
+        bool hold_sink;   /* the sink's end is not ours to make: at the end of input a terminal gets ^D */
+        bool try_splice;  /* socket to pipe without a copy, until the kernel declines */
+        bool sink_full;   /* spliced until the pipe was full */
         bool unfinished_line; /* what was written last was not a line's end */
         uint8_t *buffer;
         size_t start, end;

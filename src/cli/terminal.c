@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Raw mode is global state of somebody else's terminal, so there is one of it, and every way out of the process
- * but SIGKILL takes it back. */
+/* Raw mode is global state of somebody else's terminal, so there is one of it, and every way out of the
+ * process but SIGKILL takes it back. */
 
 #include "terminal.h"
 

@@ -8,22 +8,27 @@
 #include "front.h"
 #include "report.h"
 
-/* A session of run whose ocsbctl was killed, or whose command is detached, is removed by ocsbd after so long without
- * a running command. */
+/* A session of run whose ocsbctl was killed, or whose command is detached, is removed by ocsbd after so long
+ * without a running command. */
 #define RUN_IDLE_USEC (5 * USEC_PER_SEC)
 
-/* Whether the end of the session is to be waited for: whoever gave the name may want to use it again at once, and in a
- * writable workspace the placeholders of denied names should be gone when the prompt is back. */
+/* Whether the end of the session is to be waited for: whoever gave the name may want to use it again at
+ * once, and in a writable workspace the placeholders of denied names should be gone when the prompt is
+ * back. */
 static bool end_matters(const Options *o) {
         return o->name || o->workspace || o->n_binds > 0 || o->profile_file || !o->profile ||
-                        !streq(o->profile, "default");
+               !streq(o->profile, "default");
 }
 
 int verb_exec(const Options *o) {
         _cleanup_bus_ Bus bus = BUS_NONE;
 
-        return launch(&bus, o, &(Launch) { .session = o->args[0], .argv = o->args + 1,
-                                           .n_argv = (size_t) o->n_args - 1, .pty = o->pty, .print_id = true });
+        return launch(&bus, o,
+                        &(Launch) { .session = o->args[0],
+                                        .argv = o->args + 1,
+                                        .n_argv = (size_t) o->n_args - 1,
+                                        .pty = o->pty,
+                                        .print_id = true });
 }
 
 int verb_run(const Options *o) {
@@ -33,8 +38,11 @@ int verb_run(const Options *o) {
 
         if (create_session(&bus, o, o->keep ? 0 : RUN_IDLE_USEC, id) < 0)
                 return STATUS_OWN_FAILURE;
-        status = launch(&bus, o, &(Launch) { .session = id, .argv = o->args, .n_argv = (size_t) o->n_args,
-                                             .pty = o->pty });
+        status = launch(&bus, o,
+                        &(Launch) { .session = id,
+                                        .argv = o->args,
+                                        .n_argv = (size_t) o->n_args,
+                                        .pty = o->pty });
         if (o->detach && status == STATUS_OK) {
                 if (!o->quiet)
                         printf("%s\n", id);

@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "channels.h"
 #include "errors.h"
 #include "link.h"
 #include "manager.h"
@@ -43,6 +44,7 @@ static void take_name(Manager *m) {
                 return;
         m->named = true;
         m->adoption_deadline = sd_event_source_disable_unref(m->adoption_deadline);
+        channels_open(m->channels);
         FAULT("daemon.start.before-name");
         r = sd_bus_request_name_async(m->bus, NULL, BUS_NAME, 0, on_name, m);
         if (r < 0) {

@@ -240,6 +240,8 @@ int channels_new(Manager *m, int fd, Channels **ret) {
         r = fd_set_nonblock(fd, true);
         if (r >= 0)
                 r = sd_event_add_io(m->event, &c->source, fd, EPOLLIN, on_listen, c);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(c->source, SD_EVENT_OFF);
         if (r < 0) {
                 channels_free(c);
                 return r;
@@ -247,6 +249,11 @@ int channels_new(Manager *m, int fd, Channels **ret) {
         (void) sd_event_source_set_description(c->source, "channel-listen");
         *ret = c;
         return 0;
+}
+
+void channels_open(Channels *c) {
+        if (c && sd_event_source_set_enabled(c->source, SD_EVENT_ON) < 0)
+                log_error("Failed to listen for channels");
 }
 
 Channels *channels_free(Channels *c) {

@@ -110,6 +110,20 @@ static bool has_session_component(const char *path) {
         return false;
 }
 
+/* The session's own cgroup or one beneath it. Cuts path up. */
+static bool is_in_session_cgroup(char *path, const ConfinedMarks *marks) {
+        for (;;) {
+                char *slash;
+
+                if (marks->is_session_cgroup(path, marks->userdata))
+                        return true;
+                slash = strrchr(path, '/');
+                if (!slash || slash == path)
+                        return false;
+                *slash = 0;
+        }
+}
+
 bool cgroup_text_is_session(const char *text, const ConfinedMarks *marks) {
         for (const char *line = text; *line;) {
                 size_t n = strcspn(line, "\n");
@@ -125,12 +139,8 @@ bool cgroup_text_is_session(const char *text, const ConfinedMarks *marks) {
                         copy[k] = 0;
                         if (has_session_component(copy))
                                 return true;
-                        if (str_has_prefix(line, "0::")) {
-                                /* The session's own cgroup or one beneath: cut component after component. */
-                                for (char *slash; (slash = strrchr(copy, '/')) && slash != copy; *slash = 0)
-                                        if (marks->is_session_cgroup(copy, marks->userdata))
-                                                return true;
-                        }
+                        if (str_has_prefix(line, "0::") && is_in_session_cgroup(copy, marks))
+                                return true;
                 }
                 line += n;
                 if (*line)

@@ -30,6 +30,8 @@
 #include "options.h"
 
 #define WAIT_TIMEOUT_USEC (60 * USEC_PER_SEC)
+/* A builder that was killed is back within a second. */
+#define STAGE_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
 typedef struct Creation {
         Manager *manager;
@@ -46,6 +48,7 @@ typedef struct Creation {
         bool stage_asked;    /* and its answer is not here yet */
         uint32_t tag;
         bool built;
+        bool retried;        /* the builder was lost once while it made the session */
         bool replaced;       /* there was another one of that id */
         char *trust_key;     /* in manager->trusted while polkit says yes to this uid without a question */
         ErrorCode build_code;
@@ -262,6 +265,8 @@ static void build(Operation *op) {
         const char *why = NULL;
         int r;
 
+        if (!stage_is_connected(op->manager->stage))
+                return; /* proceed() waits for one, when it is time */
         strcpy(c->resolved.plan->id, s->record.id);
         if (plan_validate(c->resolved.plan, &why) < 0) {
                 build_failed(c, ERROR_SETUP_FAILED, "The plan breaks a rule of the builder: %s.", why ? why : "unknown");
@@ -280,28 +285,56 @@ static void build(Operation *op) {
         FAULT("daemon.create.before-stage");
         r = stage_create(op->manager->stage, s->record.id, &body, c->options.fds, c->options.request->n_fds,
                         on_created, op, &c->tag);
-        if (r < 0) {
+        if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
                 build_failed(c, ERROR_SETUP_FAILED,
                                 "The builder (ocsb-stage) cannot be reached; try again, or see 'ocsbctl doctor'.");
                 return;
         }
+        if (r < 0)
+                return; /* just lost, which the event loop will say next */
         c->stage_asked = c->stage_has_it = true;
         FAULT("daemon.create.after-stage");
 }
 
-static char **resolved_lines(const char *text) {
-        g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
-        GPtrArray *list = g_ptr_array_new();
+/* The ceiling was held against the names in the profile. What a symlink made of one must not be more than a grant of
+ * that name could have been. /usr and /etc of every sandbox are the builder's own choice. */
+static bool check_resolved(Operation *op, char *const *fields, char **ret_why) {
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        const Caller *account = client_account(op->client, &error);
+        uint32_t flags;
 
-        for (char **l = lines; *l; l++)
-                if ((*l)[0])
-                        g_ptr_array_add(list, to_utf8(*l));
-        g_ptr_array_add(list, NULL);
-        return (char **) g_ptr_array_free(list, false);
+        if (path_is_beneath(fields[0], "/etc") || path_is_beneath(fields[0], "/usr"))
+                return true;
+        if (!account || !op->manager->policy || parse_u32(fields[1], &flags) < 0 || strchr(fields[3], '\\')) {
+                *ret_why = g_strdup("A grant leads to a name that cannot be checked.");
+                return false;
+        }
+        return policy_check_source(op->manager->policy, account, fields[3], flags, ret_why) == POLICY_OK;
 }
 
-static void take_ready(Creation *c, const MsgReady *ready, int control_fd) {
+/* The lines of MsgReady.resolved as the property shows them. */
+static bool take_resolved(Operation *op, const char *text, char ***ret, char **ret_why) {
+        g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+        g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
+
+        for (char **l = lines; *l; l++) {
+                g_auto(GStrv) fields = g_strsplit(*l, "\t", -1);
+
+                if (g_strv_length(fields) != 4)
+                        continue; /* the empty one behind the last newline */
+                if (!check_resolved(op, fields, ret_why))
+                        return false;
+                g_ptr_array_add(list, g_strdup_printf("%s: %s -> %s", fields[0], fields[2], fields[3]));
+        }
+        g_ptr_array_add(list, NULL);
+        *ret = (char **) g_ptr_array_free(g_steal_pointer(&list), false);
+        return true;
+}
+
+static void take_ready(Operation *op, const MsgReady *ready, int control_fd) {
+        Creation *c = op->data;
         Session *s = c->session;
+        g_autofree char *why = NULL;
         _cleanup_close_ int fd = control_fd;
         int r;
 
@@ -311,7 +344,10 @@ static void take_ready(Creation *c, const MsgReady *ready, int control_fd) {
         }
         s->record.monitor_pid = ready->monitor_pid;
         s->record.cgroup = ready->cgroup[0] == '/' ? to_utf8(ready->cgroup) : g_strconcat("/", ready->cgroup, NULL);
-        s->record.resolved = resolved_lines(ready->resolved);
+        if (!take_resolved(op, ready->resolved, &s->record.resolved, &why)) {
+                build_failed(c, ERROR_CEILING_EXCEEDED, "%s", why ? why : "A grant leads above your ceiling.");
+                return;
+        }
         c->manager->landlock_abi = ready->landlock_abi;
         r = session_attach_monitor(s, TAKE_FD(fd));
         if (r < 0)
@@ -335,6 +371,7 @@ static void take_failed(Creation *c, const MsgFailed *failed) {
 }
 
 static void commit(Operation *op);
+static void proceed(Operation *op);
 
 static void on_created(const MsgReady *ready, int control_fd, const MsgFailed *failed, void *userdata) {
         _cleanup_close_ int fd = control_fd;
@@ -343,12 +380,20 @@ static void on_created(const MsgReady *ready, int control_fd, const MsgFailed *f
 
         FAULT("daemon.create.answered");
         c->stage_asked = false;
+        if (failed && failed->error == ECONNRESET && !c->retried) {
+                /* The builder is gone, and may have built all the same: its successor is told to kill that, and
+                 * makes another one. */
+                c->retried = true;
+                drop_session(c);
+                if (c->authorised)
+                        proceed(op);
+                return;
+        }
         if (failed) {
-                /* A builder that was lost may have built all the same: then the new one is told to kill it. */
                 c->stage_has_it = failed->error == ECONNRESET || failed->error == ETIMEDOUT;
                 take_failed(c, failed);
         } else if (c->session->phase == SESSION_BUILDING)
-                take_ready(c, ready, TAKE_FD(fd));
+                take_ready(op, ready, TAKE_FD(fd));
         if (c->authorised)
                 commit(op);
 }
@@ -425,7 +470,8 @@ static void proceed(Operation *op) {
 
                 if (old && old->phase == SESSION_ENDING && old->record.uid == op->client->uid) {
                         /* What was built ahead under this id, or the one that is being replaced. */
-                        operation_await(op, old, proceed, WAIT_TIMEOUT_USEC, "The session of that id is still ending.");
+                        operation_await(op, old, proceed, WAIT_TIMEOUT_USEC, ERROR_BUSY,
+                                        "The session of that id is still ending.");
                         return;
                 }
                 operation_stop_waiting(op);
@@ -435,8 +481,16 @@ static void proceed(Operation *op) {
                 }
         }
         if (!c->stage_asked && !c->built && !c->build_error && c->session->phase == SESSION_BUILDING &&
-                        !op->manager->locked_down)
+                        !op->manager->locked_down) {
                 build(op);
+                if (!c->stage_asked && !c->build_error) {
+                        operation_await(op, NULL, proceed, STAGE_TIMEOUT_USEC, ERROR_SETUP_FAILED,
+                                        "The builder (ocsb-stage) cannot be reached; try again, or see 'ocsbctl doctor'.");
+                        g_queue_push_tail(&op->manager->stage_waiters, op);
+                        return;
+                }
+        }
+        operation_stop_waiting(op);
         if (!c->stage_asked)
                 commit(op);
 }
@@ -511,7 +565,7 @@ static int ensure_existing(Operation *op, sd_bus_error *error) {
         if (s->record.uid != op->client->uid)
                 return error_set(error, ERROR_NOT_PERMITTED, "The session '%s' is another user's; choose another id.", id);
         if (s->phase != SESSION_READY) {
-                operation_await(op, s, resume_ensure, WAIT_TIMEOUT_USEC,
+                operation_await(op, s, resume_ensure, WAIT_TIMEOUT_USEC, ERROR_BUSY,
                                 "The session of that id is being made or ended by another call; try again.");
                 return 1;
         }

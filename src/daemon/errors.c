@@ -59,6 +59,7 @@ ErrorCode error_from_errno(int error) {
         case EINVAL:
         case EBADMSG:
         case E2BIG:
+        case ENOTTY:
                 return ERROR_INVALID_ARGUMENT;
         case ENOSYS:
         case ENOTSUP: /* EOPNOTSUPP */

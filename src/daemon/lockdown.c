@@ -119,7 +119,7 @@ void lockdown_set(Operation *op, bool on) {
                 finish(op);
                 return;
         }
-        operation_await(op, NULL, resume, END_TIMEOUT_USEC,
+        operation_await(op, NULL, resume, END_TIMEOUT_USEC, ERROR_BUSY,
                         "Locked down, but the builder has not cleared everything away yet.");
         g_queue_push_tail(&m->lockdown_waiters, op);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "channels.h"
 #include "exec.h"
+#include "operation.h"
 
 #define PERSISTENT_DIR "/var/lib/ocsb"
 
@@ -66,6 +67,8 @@ ConfinedMarks manager_confined_marks(Manager *m) {
 static void on_stage_connected(void *userdata) {
         Manager *m = userdata;
         g_autoptr(GPtrArray) sessions = g_ptr_array_new();
+        GQueue waiters;
+        Operation *op;
         GHashTableIter i;
         void *s;
 
@@ -74,6 +77,11 @@ static void on_stage_connected(void *userdata) {
                 g_ptr_array_add(sessions, s);
         for (size_t k = 0; k < sessions->len; k++)
                 session_end_resume(sessions->pdata[k]);
+
+        waiters = m->stage_waiters;
+        g_queue_init(&m->stage_waiters);
+        while ((op = g_queue_pop_head(&waiters)))
+                op->resume(op);
 }
 
 static void on_stage_listed(char *const *ids, size_t n, void *userdata) {
@@ -178,6 +186,7 @@ int manager_new(sd_event *event, int channel_fd, Manager **ret) {
         m->by_monitor = g_hash_table_new(g_direct_hash, g_direct_equal);
         m->trusted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_queue_init(&m->lockdown_waiters);
+        g_queue_init(&m->stage_waiters);
         m->quotas = quota_table_new();
         m->pending = pending_store_new();
         m->stage = stage_client_new(event, OCSB_STAGE_SOCKET, &stage_handlers, m);

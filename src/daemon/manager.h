@@ -46,6 +46,7 @@ struct Manager {
         GHashTable *trusted;    /* set of "uid action": the last answer was a yes without a question */
 
         GQueue lockdown_waiters; /* Operation* that wait until no session is left, borrowed */
+        GQueue stage_waiters;    /* Operation* that wait for a builder, borrowed */
         bool locked_down;
 
         unsigned n_adopting;

@@ -42,6 +42,7 @@ void operation_stop_waiting(Operation *op) {
         op->awaited = session_unref(op->awaited);
         op->deadline = sd_event_source_disable_unref(op->deadline);
         (void) g_queue_remove(&op->manager->lockdown_waiters, op);
+        (void) g_queue_remove(&op->manager->stage_waiters, op);
 }
 
 Operation *operation_free(Operation *op) {
@@ -339,16 +340,17 @@ int operation_authorise(Operation *op, uid_t owner) {
 static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
         Operation *op = userdata;
         const char *text = op->deadline_text;
+        ErrorCode code = op->deadline_code;
 
         (void) source;
         (void) usec;
         operation_stop_waiting(op);
-        operation_fail(op, ERROR_BUSY, "%s", text);
+        operation_fail(op, code, "%s", text);
         return 0;
 }
 
 void operation_await(Operation *op, Session *session, OperationFunction resume, uint64_t timeout_usec,
-                const char *timeout_text) {
+                ErrorCode timeout_code, const char *timeout_text) {
         assert(!op->awaited);
         if (session) {
                 op->awaited = session_ref(session);
@@ -356,6 +358,7 @@ void operation_await(Operation *op, Session *session, OperationFunction resume, 
         }
         op->resume = resume;
         op->deadline_text = timeout_text;
+        op->deadline_code = timeout_code;
         /* Waking and waiting again does not start the time anew. */
         if (!op->deadline && sd_event_add_time_relative(op->manager->event, &op->deadline, CLOCK_MONOTONIC, timeout_usec,
                                              0, on_deadline, op) >= 0)

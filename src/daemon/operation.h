@@ -41,6 +41,7 @@ struct Operation {
         OperationFunction resume;
         sd_event_source *deadline;
         const char *deadline_text;
+        ErrorCode deadline_code;
 
         OperationFunction abandoned; /* or NULL: the caller left while nothing of the above runs */
         void *data;
@@ -70,9 +71,10 @@ void operation_reply_message(Operation *op, sd_bus_message *reply);
 void operation_fail(Operation *op, ErrorCode code, const char *format, ...) _printf_(3, 4);
 void operation_fail_with(Operation *op, const sd_bus_error *error);
 
-/* Calls resume when the session changes its phase. After timeout the call fails as Busy with the text. */
+/* Calls resume when the session changes its phase (NULL: when whoever has the operation in his list says so). After
+ * timeout the call fails with the code and the text. */
 void operation_await(Operation *op, Session *session, OperationFunction resume, uint64_t timeout_usec,
-                const char *timeout_text);
+                ErrorCode timeout_code, const char *timeout_text);
 /* The wait is over: no time-out any more. */
 void operation_stop_waiting(Operation *op);
 /* For session.c: the session moved on. */

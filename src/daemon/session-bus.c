@@ -286,7 +286,7 @@ static void wait_until_gone(Operation *op) {
         if (s->phase == SESSION_GONE)
                 operation_reply(op, NULL);
         else
-                operation_await(op, s, wait_until_gone, END_TIMEOUT_USEC,
+                operation_await(op, s, wait_until_gone, END_TIMEOUT_USEC, ERROR_BUSY,
                                 "The session is ending, but the builder has not cleared it away yet.");
 }
 

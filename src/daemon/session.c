@@ -14,6 +14,9 @@
 #include "quota.h"
 #include "stage-client.h"
 
+/* A monitor needs milliseconds to end; one that is stuck is killed then. */
+#define END_BY_MONITOR_USEC (3 * USEC_PER_SEC)
+
 typedef struct Refresh {
         SessionRefreshed callback;
         void *userdata;
@@ -52,6 +55,7 @@ Session *session_unref(Session *s) {
         if (--s->n_ref > 0)
                 return NULL;
         assert(g_queue_is_empty(&s->waiters) && g_queue_is_empty(&s->refreshes));
+        sd_event_source_disable_unref(s->end_timer);
         monitor_client_free(s->monitor);
         g_hash_table_unref(s->execs);
         session_state_done(&s->record);
@@ -136,6 +140,8 @@ static void on_exec_exited(uint32_t tag, const MsgExited *exited, void *userdata
         exec_exited(userdata, tag, exited);
 }
 
+static void send_kill(Session *s);
+
 static void on_monitor_closed(int error, void *userdata) {
         _cleanup_(session_unrefp) Session *s = session_ref(userdata);
         LogContext context = log_context(s);
@@ -148,6 +154,8 @@ static void on_monitor_closed(int error, void *userdata) {
         }
         exec_all_lost(s);
         s->monitor = monitor_client_free(s->monitor);
+        if (s->phase == SESSION_ENDING)
+                send_kill(s);
 }
 
 static const MonitorHandlers monitor_handlers = {
@@ -230,27 +238,46 @@ void session_announce(Session *s) {
         wake_waiters(s);
 }
 
-static void ignore_ack(int error, const char *text, void *userdata) {
-        (void) error;
-        (void) text;
-        (void) userdata;
-}
-
+/* Has the builder clear away what there is. Without one this comes again when it is back. */
 static void send_kill(Session *s) {
-        Manager *m = s->manager;
-
+        s->end_timer = sd_event_source_disable_unref(s->end_timer);
         if (s->kill_sent)
                 return;
         FAULT("daemon.remove.before-kill");
-        if (stage_kill(m->stage, s->record.id, s) >= 0) {
-                s->kill_sent = true;
-                session_ref(s); /* until killed or kill_lost */
-                FAULT("daemon.remove.after-kill");
+        if (stage_kill(s->manager->stage, s->record.id, s) < 0)
                 return;
+        s->kill_sent = true;
+        session_ref(s); /* until killed or kill_lost */
+        FAULT("daemon.remove.after-kill");
+}
+
+static void on_terminate_ack(int error, const char *text, void *userdata) {
+        _cleanup_(session_unrefp) Session *s = userdata; /* the reference of terminate() */
+
+        (void) text;
+        /* Granted: it tells everybody how his exec ended, and leaves. */
+        if (error != 0 && s->phase == SESSION_ENDING && !s->manager->exiting)
+                send_kill(s);
+}
+
+static int on_end_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        (void) source;
+        (void) usec;
+        send_kill(userdata);
+        return 0;
+}
+
+/* The monitor ends the session in order; the builder, which would kill it outright, comes after. */
+static bool terminate(Session *s) {
+        if (!s->monitor || sd_event_add_time_relative(s->manager->event, &s->end_timer, CLOCK_MONOTONIC,
+                                           END_BY_MONITOR_USEC, 0, on_end_timer, s) < 0)
+                return false;
+        (void) sd_event_source_set_description(s->end_timer, "session-end");
+        if (monitor_call(s->monitor, WIRE_TERMINATE, NULL, NULL, 0, on_terminate_ack, session_ref(s), NULL) < 0) {
+                session_unref(s);
+                return false;
         }
-        /* Without a builder the monitor can at least end what runs; the rest is cleared away when it is back. */
-        if (s->monitor)
-                (void) monitor_call(s->monitor, WIRE_TERMINATE, NULL, NULL, 0, ignore_ack, NULL, NULL);
+        return true;
 }
 
 void session_end(Session *s, const char *reason) {
@@ -261,15 +288,16 @@ void session_end(Session *s, const char *reason) {
         s->phase = SESSION_ENDING;
         g_free(s->end_reason);
         s->end_reason = g_strdup(reason);
-        send_kill(s);
+        if (!was_ready || !terminate(s))
+                send_kill(s);
         if (was_ready)
                 session_bus_emit_changed(s, "State");
-        /* Only those who wait for the end stay; the others hear that there is none to wait for. */
+        /* Those who wait for the end wait again; the others hear that there is none to wait for. */
         wake_waiters(s);
 }
 
 void session_end_resume(Session *s) {
-        if (s->phase == SESSION_ENDING)
+        if (s->phase == SESSION_ENDING && !s->end_timer)
                 send_kill(s);
 }
 
@@ -296,6 +324,7 @@ void session_gone(Session *s, const char *reason) {
         s->phase = SESSION_ENDING;
         session_ref(s);
 
+        s->end_timer = sd_event_source_disable_unref(s->end_timer);
         FAULT("daemon.remove.before-unlink");
         r = state_remove(s->manager->state_fd, s->record.id);
         if (r < 0)

@@ -32,6 +32,7 @@ struct Session {
         bool frozen;
         bool kill_sent;
         char *end_reason;
+        sd_event_source *end_timer; /* until then the monitor may end by itself */
 
         MonitorClient *monitor; /* NULL without a connection */
         uint64_t last_used_usec; /* CLOCK_REALTIME, as the monitor last said; 0: never */

@@ -194,7 +194,8 @@ static int refuse_mandatory(Resolution *r, const ResolvedMount *m, const Resolve
         g_autofree char *path = json_quote(m->host ?: m->target);
 
         return resolution_fail(r, POLICY_E_CEILING,
-                        "%s grants %s (%s), of which %s is denied: %s; only a ceiling can lift that (\"allow_denied\": [\"%s\"])",
+                        "%s grants %s (%s), of which %s is denied: %s; only a ceiling can lift that "
+                        "(\"allow_denied\": [\"%s\"])",
                         m->from, path, mount_access(m->flags), d->kind == PLAN_DENY_ALL ? "all" : "writing",
                         d->row->reason, d->row->name);
 }
@@ -346,7 +347,8 @@ int policy_check_source(const Policy *p, const Caller *caller, const char *path,
         else if (!ceiling_allows_path(c, &v, path, flags))
                 why = g_strdup_printf("which %s does not allow", c->origin);
         else if ((row = row_against(c, caller, path, flags)))
-                why = g_strdup_printf("where \"%s\" is denied (%s): name that directory itself, so that the denial holds",
+                why = g_strdup_printf(
+                                "where \"%s\" is denied (%s): name that directory itself, so that the denial holds",
                                 row->name, row->reason);
         if (!why)
                 return POLICY_OK;

@@ -49,7 +49,7 @@ int json_read_string_or_strings(const JsonAt *at, const json_t *v, void *out); /
 int json_read_bool(const JsonAt *at, const json_t *v, void *out);    /* int *: 0 or 1 */
 int json_read_count(const JsonAt *at, const json_t *v, void *out);   /* uint64_t *: integer >= 0 */
 int json_read_size(const JsonAt *at, const json_t *v, void *out);    /* uint64_t *: integer of bytes or "512M" */
-int json_read_usec(const JsonAt *at, const json_t *v, void *out);    /* uint64_t *: integer of seconds or "90s"; not 0 */
+int json_read_usec(const JsonAt *at, const json_t *v, void *out); /* uint64_t *: integer of seconds or "90s"; not 0 */
 int json_read_ignore(const JsonAt *at, const json_t *v, void *out);  /* a string that is for editors */
 
 /* Writing: compact JSON, members in the order of the calls. Strings are escaped as for a terminal (text_escape())

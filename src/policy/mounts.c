@@ -36,7 +36,8 @@ static int check_target(Resolution *r, const char *what, const char *path) {
         g_autofree char *quoted = json_quote(path);
 
         if (!path_is_normal(path))
-                return resolution_fail(r, POLICY_E_INVALID_ARGUMENT, "%s %s is not a normal absolute path", what, quoted);
+                return resolution_fail(
+                                r, POLICY_E_INVALID_ARGUMENT, "%s %s is not a normal absolute path", what, quoted);
         if (streq(path, "/") || path_is_beneath(path, "/proc") || path_is_beneath(path, "/sys") ||
                         path_is_beneath(path, "/dev"))
                 return resolution_fail(r, POLICY_E_INVALID_ARGUMENT, "%s cannot be %s: that is the sandbox's own", what,
@@ -51,14 +52,14 @@ static int check_descriptor(Resolution *r, const char *what, const CeilingBeneat
         g_autofree char *quoted = host ? json_quote(host) : NULL;
 
         if (!ceiling->allowed)
-                return resolution_fail(r, POLICY_E_CEILING, "%s is not allowed by %s (\"%s\": {\"allowed\": true})", what,
-                                r->ceiling_from, key);
+                return resolution_fail(r, POLICY_E_CEILING, "%s is not allowed by %s (\"%s\": {\"allowed\": true})",
+                                what, r->ceiling_from, key);
         if (!ceiling_allows_descriptor(ceiling, &r->variables, host))
                 return resolution_fail(r, POLICY_E_CEILING, "%s %s is not beneath a directory that %s allows", what,
                                 host ? quoted : "(of which the host path is not known)", r->ceiling_from);
         if (host && plan_source_is_forbidden(host, flags & PLAN_MOUNT_WRITE))
-                return resolution_fail(r, POLICY_E_CEILING, "%s %s: a sandbox never gets %s that directory", what, quoted,
-                                flags & PLAN_MOUNT_WRITE ? "to write to" : "to see");
+                return resolution_fail(r, POLICY_E_CEILING, "%s %s: a sandbox never gets %s that directory", what,
+                                quoted, flags & PLAN_MOUNT_WRITE ? "to write to" : "to see");
         return 0;
 }
 
@@ -106,7 +107,8 @@ static int workspace_target(Resolution *r, const char *host, const char **ret) {
                 *ret = resolution_intern(r, host);
         else
                 return resolution_fail(r, POLICY_E_INVALID_ARGUMENT,
-                                "the workspace's own path is not known here; say where it shall appear (workspace-path)");
+                                "the workspace's own path is not known here; say where it shall appear "
+                                "(workspace-path)");
         return check_target(r, "workspace-path", *ret);
 }
 
@@ -253,8 +255,8 @@ static int join_grants(Resolution *r) {
         return 0;
 }
 
-/* The builder makes what is by path before what is the session's own, so a path cannot lie in a directory that came as a
- * descriptor. Mostly that directory shows it already, as when a workspace is the home directory. */
+/* The builder makes what is by path before what is the session's own, so a path cannot lie in a directory that came
+ * as a descriptor. Mostly that directory shows it already, as when a workspace is the home directory. */
 static int settle_nested(Resolution *r, ResolvedMount *path, const ResolvedMount *fd) {
         size_t n = strlen(fd->target);
         bool same = fd->host && path_is_beneath(path->host, fd->host) &&

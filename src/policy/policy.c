@@ -159,7 +159,8 @@ static int load_profile(Loader *l, const char *stem, const char *path, const cha
         int r;
 
         if (!profile_name_valid(stem))
-                return refuse(l, -EINVAL, path, "the file's name without \".json\" is the profile's: [a-z0-9][a-z0-9._-]{0,63}");
+                return refuse(l, -EINVAL, path,
+                                "the file's name without \".json\" is the profile's: [a-z0-9][a-z0-9._-]{0,63}");
         r = profile_parse(path, stem, stem, text, n, &profile, l->ret_why);
         if (r < 0)
                 return r;

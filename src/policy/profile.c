@@ -104,7 +104,8 @@ static int read_extends(const JsonAt *at, const json_t *v, void *out) {
         return 0;
 }
 
-static int read_enum(const JsonAt *at, const json_t *v, int (*from_string)(const char *s), const char *known, int *ret) {
+static int read_enum(
+                const JsonAt *at, const json_t *v, int (*from_string)(const char *s), const char *known, int *ret) {
         g_autofree char *s = NULL, *quoted = NULL;
         int r = json_read_string(at, v, &s);
 
@@ -157,7 +158,9 @@ static int read_hostname(const JsonAt *at, const json_t *v, void *out) {
 
         if (r < 0)
                 return r;
-        return hostname_valid(*(char **) out) ? 0 : json_fail(at, "a host name has letters, digits and \"-\", at most 63");
+        return hostname_valid(*(char **) out)
+                        ? 0
+                        : json_fail(at, "a host name has letters, digits and \"-\", at most 63");
 }
 
 static const JsonField workspace_fields[] = {

@@ -36,10 +36,10 @@ typedef struct Request {
         char *profile_data;    /* JSON text, or NULL */
         size_t profile_data_len;
         int workspace_fd;      /* index into the descriptors, or -1 */
-        char *workspace_host_path; /* where the daemon found that descriptor to be (/proc/self/fd), for ceilings, denials,
-                                      explain and root "host"; NULL when unknown. A caller with a mount namespace of his
-                                      own can make that link say anything: it goes into the plan as the mount's source,
-                                      so that the builder can compare device and inode */
+        char *workspace_host_path; /* where the daemon found that descriptor to be (/proc/self/fd), for ceilings,
+                                      denials, explain and root "host"; NULL when unknown. A caller with a mount
+                                      namespace of his own can make that link say anything: it goes into the plan as
+                                      the mount's source, so that the builder can compare device and inode */
         char *workspace_access; /* "rw", "ro", "none", or NULL: the profile's */
         char *workspace_path;  /* or NULL */
         char *workdir;         /* or NULL */

@@ -146,8 +146,8 @@ static int set_profile(Resolution *r, Profile **ret_own) {
         } else {
                 r->profile = g_hash_table_lookup(r->policy->flat, name);
                 if (!r->profile)
-                        return resolution_fail(r, POLICY_E_NO_PROFILE, "there is no profile %s; \"ocsbctl profiles\" lists them",
-                                        quoted);
+                        return resolution_fail(r, POLICY_E_NO_PROFILE,
+                                        "there is no profile %s; \"ocsbctl profiles\" lists them", quoted);
                 k = check_profile_allowed(r, name, false);
                 if (k != 0)
                         return k;
@@ -174,8 +174,8 @@ static int set_root_and_network(Resolution *r) {
                                         plan_network_to_string((PlanNetwork) most));
         }
         if (!(r->ceiling->roots & UINT32_C(1) << root))
-                return resolution_fail(r, POLICY_E_CEILING, "%s does not allow root \"%s\" (\"roots\")", r->ceiling_from,
-                                plan_root_to_string((PlanRoot) root));
+                return resolution_fail(r, POLICY_E_CEILING, "%s does not allow root \"%s\" (\"roots\")",
+                                r->ceiling_from, plan_root_to_string((PlanRoot) root));
         if (!(r->ceiling->networks & UINT32_C(1) << network))
                 return resolution_fail(r, POLICY_E_CEILING, "%s does not allow network \"%s\" (\"networks\")",
                                 r->ceiling_from, plan_network_to_string((PlanNetwork) network));
@@ -214,7 +214,8 @@ static int set_workdir(Resolution *r) {
         }
         quoted = json_quote(dir);
         if (!path_is_normal(dir))
-                return resolution_fail(r, POLICY_E_INVALID_ARGUMENT, "workdir %s is not a normal absolute path", quoted);
+                return resolution_fail(
+                                r, POLICY_E_INVALID_ARGUMENT, "workdir %s is not a normal absolute path", quoted);
         if (!is_covered(r, dir))
                 return resolution_fail(r, POLICY_E_INVALID_ARGUMENT, "workdir %s is not in the sandbox", quoted);
         r->plan->workdir = strdup(dir);
@@ -280,7 +281,8 @@ static int set_env(Resolution *r) {
                         g_autofree char *name = g_strndup(*e, strcspn(*e, "=")), *quoted = json_quote(name);
 
                         return resolution_fail(r, POLICY_E_INVALID_ARGUMENT,
-                                        "%s is not an environment variable: NAME=value with a name of letters, digits and \"_\"",
+                                        "%s is not an environment variable: NAME=value with a name of letters, "
+                                        "digits and \"_\"",
                                         quoted);
                 }
                 put_env(r, *e, "request");
@@ -340,8 +342,9 @@ static int set_time(Resolution *r, const char *name, uint64_t asked, uint64_t pr
 
         if (most > 0 && v > most) {
                 if (v != USEC_INFINITY)
-                        return resolution_fail(r, POLICY_E_CEILING, "%s: %s allows at most %" G_GUINT64_FORMAT " seconds",
-                                        name, r->ceiling_from, (guint64) (most / USEC_PER_SEC));
+                        return resolution_fail(r, POLICY_E_CEILING,
+                                        "%s: %s allows at most %" G_GUINT64_FORMAT " seconds", name, r->ceiling_from,
+                                        (guint64) (most / USEC_PER_SEC));
                 v = most;
         }
         *ret = v;
@@ -357,7 +360,8 @@ static int set_limits(Resolution *r) {
         for (size_t i = 0; i < LIMITS_N && k == 0; i++)
                 k = set_limit(r, i);
         if (k == 0)
-                k = set_time(r, "idle", r->request->idle_usec, r->profile->idle_usec, c->idle_usec, &r->plan->idle_usec);
+                k = set_time(r, "idle", r->request->idle_usec, r->profile->idle_usec, c->idle_usec,
+                                &r->plan->idle_usec);
         if (k == 0)
                 k = set_time(r, "max-age", r->request->age_usec, r->profile->age_usec, c->age_usec, &r->plan->age_usec);
         return k;

@@ -374,7 +374,7 @@ static int compile_numbers(scmp_filter_ctx ctx, uint8_t **ret_code, size_t *ret_
         if (r < 0)
                 return r;
         /* A binary tree: without it the kernel runs through the list for every number when it builds its cache of
-         * constant answers, and the program takes four times as long to load. */
+         * constant answers, and loading takes more than twice as long. */
         r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
         if (r < 0)
                 return r;

@@ -133,7 +133,8 @@ int path_expand(const char *raw, const Variables *v, char **ret, char **ret_why)
                 n = variable_name(&p, &skip);
                 r = n > 0 ? append_value(s, p, n, v) : -EINVAL;
                 if (r == -ENXIO) {
-                        g_autofree char *why = g_strdup_printf("$%.*s is not set for this user and request", (int) n, p);
+                        g_autofree char *why =
+                                        g_strdup_printf("$%.*s is not set for this user and request", (int) n, p);
 
                         return refuse(raw, r, why, ret_why);
                 }

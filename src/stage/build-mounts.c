@@ -188,18 +188,16 @@ static int check_source(BuildContext *c, const PlanMount *m, int fd, char *real,
         return 0;
 }
 
+/* A line of MsgReady.resolved. Escaping doubles backslashes and leaves no tab or newline in a field. */
 static int note_resolved(BuildContext *c, const PlanMount *m, const char *real) {
-        char **v, *line = NULL;
+        _cleanup_free_ char *target = text_escape(m->target, strlen(m->target), 0),
+                            *source = text_escape(m->source, m->source_len, 0), *to = text_escape(real, strlen(real), 0);
+        char **v = realloc(c->resolved, (c->n_resolved + 1) * sizeof(char *));
 
-        v = realloc(c->resolved, (c->n_resolved + 1) * sizeof(char *));
-        if (!v)
-                return -ENOMEM;
-        c->resolved = v;
-        if (asprintf(&line, "%s: %s -> %s", m->target, m->source, real) < 0)
-                return -ENOMEM;
-        v[c->n_resolved] = text_escape(line, strlen(line), 0);
-        free(line);
-        if (!v[c->n_resolved])
+        if (v)
+                c->resolved = v;
+        if (!v || !target || !source || !to ||
+                        asprintf(&v[c->n_resolved], "%s\t%u\t%s\t%s", target, m->flags, source, to) < 0)
                 return -ENOMEM;
         c->n_resolved++;
         return 0;

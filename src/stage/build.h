@@ -20,7 +20,7 @@ typedef struct BuildContext {
         int proc;           /* O_PATH fd of the host's /proc */
         const char *step;   /* where it is, for the error message */
         char *why;          /* detail for the user, or NULL */
-        char **resolved;    /* "target: source -> real path" */
+        char **resolved;    /* lines of MsgReady.resolved */
         size_t n_resolved;
         char **host_paths;  /* per mount of the plan: where its source really is on the host, or NULL */
         int *detached;      /* per mount of the plan: a detached mount of the caller's descriptor, or -1 */

@@ -15,10 +15,8 @@ typedef struct Probe {
         ProbeItem *item; /* of the attempt that runs */
         bool said;       /* item holds something */
         char *status;    /* /proc/self/status as it was at the start, or NULL */
-        int *shared;     /* PROBE_SHARED_MAX answers of a child (probe_in_child()) */
+        int shared[4];   /* answers of a child (probe_in_child()) */
 } Probe;
-
-#define PROBE_SHARED_MAX 16u
 
 typedef struct ProbeAttempt {
         const char *name;
@@ -60,8 +58,8 @@ const char *probe_error(int error);
 /* The value of a line of /proc/self/status, up to its newline; NULL when there is none. */
 const char *probe_status(const Probe *p, const char *name);
 
-/* Runs fn in a child: for what would end or change the probe itself. fn writes its answers to p->shared. Returns the
- * wait status (fn's value is the exit code) or -errno. */
+/* Runs fn in a child: for what would end or change the probe itself. fn writes its answers to p->shared and to nothing
+ * else. Returns the wait status (fn's value is the exit code) or -errno. */
 int probe_in_child(Probe *p, int (*fn)(Probe *p));
 
 /* The errno of a call that answers -1. */

@@ -114,8 +114,8 @@ typedef struct MsgReady {
         uint32_t monitor_pid;
         uint32_t landlock_abi;
         char cgroup[512]; /* path of the session's cgroup below the cgroup2 mount */
-        /* Grants whose source was a symlink or another name: what they resolved to, "target: source -> resolved", a
-         * line each, escaped. */
+        /* Grants by path whose source led to another name, by a symlink: a line each, "target TAB flags TAB source TAB
+         * real path", flags as in the plan, the texts escaped. ocsbd holds the real path to the ceiling. */
         char *resolved;
 } MsgReady;
 void msg_ready_done(MsgReady *m);

@@ -3,6 +3,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import os
 import pwd
 import select
@@ -104,13 +105,16 @@ class Connector:
         while request := asking.recv(200):
             kind, _, path = request.partition(b" ")
             with socket.socket(socket.AF_UNIX, int(kind)) as sock:
-                sock.settimeout(10)
-                try:
-                    sock.connect(path)
-                    sock.settimeout(None)
+                sock.setblocking(False)
+                end = time.monotonic() + 10
+                # A full backlog is EAGAIN: the server is busy, and takes the next one soon.
+                while (error := sock.connect_ex(path)) == errno.EAGAIN and time.monotonic() < end:
+                    time.sleep(0.001)
+                sock.setblocking(True)
+                if error:
+                    asking.send(str(error).encode())
+                else:
                     socket.send_fds(asking, [b"ok"], [sock.fileno()])
-                except OSError as e:
-                    asking.send(str(e.errno or 110).encode())
 
     @classmethod
     def of(cls, user):
@@ -335,7 +339,7 @@ class Exec:
         self.status.settimeout(timeout)
         while True:
             m = wire.receive(self.status)
-            if m is None or self.tag is None or m.tag == self.tag:
+            if m is None or self.tag is None or m.tag == self.tag or (m.kind == wire.ACK and m.error):
                 break
         if m is not None and m.kind == wire.STARTED:
             self.started = m

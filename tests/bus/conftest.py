@@ -77,7 +77,7 @@ class Stack:
 
     def start_polkit(self):
         self.pids["polkitd"] = subprocess.Popen(
-            ["/usr/lib/polkit-1/polkitd", "--no-debug"], stdin=subprocess.DEVNULL,
+            ["/usr/lib/polkit-1/polkitd"], stdin=subprocess.DEVNULL,
             stdout=open(LOG / "polkitd", "ab"), stderr=subprocess.STDOUT, start_new_session=True, cwd="/").pid
         wait_until(lambda: self.owner("org.freedesktop.PolicyKit1"))
 
@@ -244,6 +244,7 @@ def workspace():
     made = Workspace(User.named("openclaw"))
     yield made
     os.close(made.fd)
+    end_all_sessions()  # they take their placeholders away themselves
     subprocess.run(["rm", "-rf", made.path], check=True)
 
 

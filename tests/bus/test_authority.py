@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -234,7 +235,11 @@ def test_T52_uid_beyond_int_max_is_refused(stack, session, uid):
 
 def test_uid_without_an_account_is_served_or_refused_by_name(stack):
     stack.set_rules(ALLOW_OURS)
-    with Bus(User("ghost", 54321, 54321)) as bus:
+    try:
+        bus = Bus(User("ghost", 54321, 54321))
+    except ConnectionError:
+        return  # dbus-daemon does not let him in
+    with bus:
         try:
             assert bus.create().sh("id -u").ok() == "54321\n"
         except BusError as e:
@@ -441,6 +446,7 @@ def test_approval_is_for_the_requester_alone(stack, alice, nobody, root):
     root.manager("Approve", "u", ask(alice))
     with error("ApprovalPending"):
         nobody.create()
+    alice.create()
 
 
 def test_denied_request_is_gone(alice, root):
@@ -517,10 +523,11 @@ def test_request_that_is_none(root, number):
 
 
 @contextlib.contextmanager
-def mock(stack, mode, tmp_path):
-    log = tmp_path / "mock.log"
+def mock(stack, mode):
+    log = pathlib.Path(tempfile.mkdtemp(dir="/run/with-ocsb/fault")) / "calls"
+    os.chmod(log.parent, 0o777)
     stack.stop_polkit()
-    child = subprocess.Popen([sys.executable, str(HERE / "mock_polkit.py"), mode, str(log)])
+    child = subprocess.Popen([sys.executable, "-B", "-c", (HERE / "mock_polkit.py").read_text(), mode, str(log)], user="polkitd", cwd="/")
     wait_until(lambda: stack.owner("org.freedesktop.PolicyKit1"))
     try:
         yield lambda: [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
@@ -544,22 +551,25 @@ def test_T69_polkit_absent_denies(stack, alice, openclaw):
 
 
 @pytest.mark.parametrize("mode", ["die", "error", "success-named-error", "no", "dismissed", *mock_polkit.GARBAGE])
-def test_T69_polkit_that_dies_or_answers_garbage_denies(stack, alice, tmp_path, mode):
+def test_T69_polkit_that_dies_or_answers_garbage_denies(stack, alice, mode):
     pid = stack.ocsbd
-    with mock(stack, mode, tmp_path) as calls:
+    with mock(stack, mode) as calls:
         with error(*REFUSED):
             alice.create(timeout=90)
         assert asked(calls)
     assert list_all() == [] and stack.ocsbd == pid
 
 
-def test_T69_polkit_that_hangs_stops_nobody_else(stack, alice, openclaw, session, tmp_path):
-    with mock(stack, "hang", tmp_path) as calls:
+def test_T69_polkit_that_hangs_stops_nobody_else(stack, alice, openclaw, session):
+    with mock(stack, "hang") as calls:
         waiting = alice.send(ROOT, MANAGER, "CreateSession", "sa{sv}", ("default", {}))
         wait_until(lambda: asked(calls))
         begin = time.monotonic()
         assert session.sh("echo served").ok() == "served\n"
-        assert openclaw.sessions() and time.monotonic() - begin < 5
+        assert openclaw.session(session.id).get("State") == "running" and openclaw.explain()
+        session.call("Freeze")
+        session.call("Thaw")
+        assert time.monotonic() - begin < 5
         with pytest.raises(TimeoutError):
             alice.wait_reply(waiting, 0.2)
     with error(*REFUSED):
@@ -567,21 +577,21 @@ def test_T69_polkit_that_hangs_stops_nobody_else(stack, alice, openclaw, session
     assert [row[0] for row in list_all()] == [session.id]
 
 
-def test_T69_polkit_that_answers_late_is_waited_for(stack, alice, tmp_path):
-    with mock(stack, "slow:3", tmp_path):
+def test_T69_polkit_that_answers_late_is_waited_for(stack, alice):
+    with mock(stack, "slow:3"):
         assert alice.create().sh("echo late").ok() == "late\n"
 
 
-def test_T50_polkit_is_asked_about_the_bus_name_of_the_caller(stack, alice, tmp_path):
-    with mock(stack, "no", tmp_path) as calls:
+def test_T50_polkit_is_asked_about_the_bus_name_of_the_caller(stack, alice):
+    with mock(stack, "no") as calls:
         with error(*REFUSED):
             alice.create()
         call = asked(calls)[0][1]
     assert "system-bus-name" in call and alice.name in call and "unix-process" not in call
 
 
-def test_polkit_question_is_cancelled_when_the_caller_leaves(stack, tmp_path):
-    with mock(stack, "hang", tmp_path) as calls:
+def test_polkit_question_is_cancelled_when_the_caller_leaves(stack):
+    with mock(stack, "hang") as calls:
         bus = Bus(User.named("alice"))
         bus.send(ROOT, MANAGER, "CreateSession", "sa{sv}", ("default", {}))
         wait_until(lambda: asked(calls))
@@ -623,8 +633,8 @@ def settle():
     return rows
 
 
-def test_T51_caller_that_vanished_before_a_late_yes_gets_nothing(stack, tmp_path):
-    with mock(stack, "slow:1", tmp_path) as calls:
+def test_T51_caller_that_vanished_before_a_late_yes_gets_nothing(stack):
+    with mock(stack, "slow:1") as calls:
         for _ in range(3):
             bus = Bus(User.named("alice"))
             bus.send(ROOT, MANAGER, "CreateSession", "sa{sv}", ("default", {}))
@@ -635,18 +645,18 @@ def test_T51_caller_that_vanished_before_a_late_yes_gets_nothing(stack, tmp_path
     assert list_all() == []
 
 
-def test_T55_profile_changed_while_polkit_asks_is_not_executed(stack, alice, tmp_path):
+def test_T55_profile_changed_while_polkit_asks_is_not_executed(stack, alice):
     """What is carried out is what the question named, or nothing."""
     path = pathlib.Path("/etc/ocsb/profiles/changing.json")
-    path.write_text('{"extends": "default", "description": "before", "hostname": "before"}')
+    path.write_text('{"name": "changing", "extends": "default", "description": "before", "hostname": "before"}')
     try:
         with Bus() as root:
             reload(stack)
-        with mock(stack, "slow:2", tmp_path) as calls:
+        with mock(stack, "slow:2") as calls:
             digest = alice.explain("changing")["digest"]
             waiting = alice.send(ROOT, MANAGER, "CreateSession", "sa{sv}", ("changing", {}))
             wait_until(lambda: asked(calls))
-            path.write_text('{"extends": "default", "description": "after", "hostname": "after"}')
+            path.write_text('{"name": "changing", "extends": "default", "description": "after", "hostname": "after"}')
             reload(stack)
             try:
                 session_path, ident = alice.wait_reply(waiting)
@@ -685,6 +695,12 @@ import sys; sys.path.insert(0, {str(HERE)!r}); sys.dont_write_bytecode = True
 from client import *
 import client
 sys.stdin.readline()
+try:
+    channel = open_channel(None, sys.argv[1])
+    outcome = channel.send_exec(["/bin/true"]).wait(10)
+    print("channel", "failed" if outcome.failed else "done")
+except (BusError, EOFError, OSError):
+    print("channel", "refused")
 bus = Bus(None)
 for name, call in (("list", lambda: bus.sessions()), ("explain", lambda: bus.explain()), ("get", lambda: bus.session(sys.argv[1])),
                    ("create", lambda: bus.create()), ("doctor", lambda: bus.manager("Doctor")), ("pending", lambda: bus.manager("Pending")),
@@ -694,12 +710,6 @@ for name, call in (("list", lambda: bus.sessions()), ("explain", lambda: bus.exp
         call(); print(name, "done")
     except BusError as e:
         print(name, e.short)
-try:
-    channel = open_channel(None, sys.argv[1])
-    outcome = channel.send_exec(["/bin/true"]).wait(10)
-    print("channel", "failed" if outcome.failed else "done")
-except (BusError, EOFError, OSError):
-    print("channel", "refused")
 """
 
 
@@ -757,9 +767,11 @@ def payload_pid(session):
 
 
 def test_T31_T32_no_socket_of_the_host_is_inside(session):
-    script = """for s in /run/dbus/system_bus_socket /var/run/dbus/system_bus_socket /run/ocsb/channel.sock /run/ocsb/stage.sock
-                /run/docker.sock /var/run/docker.sock /run/systemd/private /run/user/*/bus /tmp/.X11-unix/*; do
-                test -e $s && echo there: $s; done; busctl list 2>&1 | head -1; true"""
+    script = """
+        for s in /run/dbus/system_bus_socket /var/run/dbus/system_bus_socket /run/ocsb/channel.sock /run/ocsb/stage.sock \\
+            /run/docker.sock /var/run/docker.sock /run/systemd/private /run/user/*/bus /tmp/.X11-unix/*; do
+            test -e "$s" && echo "there: $s"
+        done; true"""
     assert "there:" not in session.sh(script).ok()
 
 

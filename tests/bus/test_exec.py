@@ -142,8 +142,11 @@ def test_T09_cwd_through_proc_leads_nowhere(session, cwd):
 
 
 def test_T21_cwd_never_widens_the_grants(session, workspace):
-    for cwd in (str(workspace.path).encode(), b"/home/openclaw", b"/root"):
-        assert session.run(["/bin/ls"], cwd=cwd).failed.step == "cwd"
+    """A directory outside is not there; the home is one of its own."""
+    (workspace.path.parent / "outside").write_text("x")
+    for cwd in (str(workspace.path).encode(), b"/home/openclaw", b"/root", b"/home"):
+        done = session.run(["/bin/ls", "-a"], cwd=cwd)
+        assert done.failed and done.failed.step == "cwd" or not {"outside", workspace.path.name} & set(done.text.split())
 
 
 def test_many_execs_at_once_keep_their_outputs_apart(session):

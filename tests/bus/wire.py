@@ -99,7 +99,11 @@ class Message:
 
 def receive(sock):
     """One message, or None at the end of the stream. The socket's timeout applies."""
-    data, ancillary, flags, _ = sock.recvmsg(80 << 10, socket.CMSG_SPACE(4 * 32), socket.MSG_CMSG_CLOEXEC)
+    try:
+        data, ancillary, _, _ = sock.recvmsg(80 << 10, socket.CMSG_SPACE(4 * 32), socket.MSG_CMSG_CLOEXEC)
+    except ConnectionResetError:
+        # The other end left unread what was sent behind. What it said before is still there.
+        data, ancillary, _, _ = sock.recvmsg(80 << 10, socket.CMSG_SPACE(4 * 32), socket.MSG_CMSG_CLOEXEC)
     if not data:
         return None
     fds = []

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What ocsbctl's small D-Bus client takes from the bus: messages and their bodies. And addresses, which come from the
- * environment. */
+/* What ocsbctl's small D-Bus client takes from the bus: messages and their bodies. And addresses, which come
+ * from the environment. */
 
 #include <string.h>
 
@@ -23,7 +23,8 @@ static void fuzz_address(const uint8_t *data, size_t size) {
                 if (r == 0)
                         break;
                 if (r > 0)
-                        must(len >= 2 && len <= sizeof(path) && (path[0] == 0 || (path[0] == '/' && !path[len - 1])));
+                        must(len >= 2 && len <= sizeof(path) &&
+                                        (path[0] == 0 || (path[0] == '/' && !path[len - 1])));
                 must(++n <= size);
         }
         free(s);

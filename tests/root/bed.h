@@ -45,6 +45,6 @@ typedef struct BedCount {
 BedCount bed_count(void);
 /* Open descriptors and resident pages (private, KiB) of a process. */
 unsigned bed_fds_of(pid_t pid);
-unsigned bed_memory_of(pid_t pid);
+unsigned bed_memory_of(pid_t pid); /* 0 under a sanitizer, which keeps freed memory for a while */
 /* Waits at most timeout_ms until fn() is true. */
 bool bed_wait(bool (*fn)(void *userdata), void *userdata, unsigned timeout_ms);

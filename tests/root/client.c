@@ -106,6 +106,8 @@ static _noreturn_ void stage_child(const StageOptions *o) {
 }
 
 int stage_start(const StageOptions *options) {
+        int r;
+
         if (!stage.installed)
                 install();
         if (stage.listen < 0) {
@@ -119,7 +121,11 @@ int stage_start(const StageOptions *options) {
         if (stage.pid == 0)
                 stage_child(options);
         stage.sock = wire_connect(OCSB_STAGE_SOCKET);
-        return stage.sock < 0 ? stage.sock : 0;
+        if (stage.sock < 0)
+                return stage.sock;
+        /* The connection waits in the kernel's queue; an answer says that it is up. */
+        r = stage_list(NULL, 0);
+        return r == -ECHILD && options ? 0 : MIN(r, 0);
 }
 
 pid_t stage_pid(void) {
@@ -265,6 +271,18 @@ int recv_timeout(int fd, WireMessage *ret, unsigned timeout_ms) {
         return wire_recv(fd, ret);
 }
 
+/* From the stage: one that has died will not answer, although its listening socket is still there. */
+static int stage_recv(WireMessage *ret) {
+        int r = -ETIMEDOUT;
+
+        for (unsigned i = 0; i < TIMEOUT_MS / 50 && r == -ETIMEDOUT; i++) {
+                r = recv_timeout(stage.sock, ret, 50);
+                if (r == -ETIMEDOUT && !stage_alive())
+                        return -ECHILD;
+        }
+        return r == 0 ? -EPIPE : r;
+}
+
 void session_done(Session *s) {
         s->control = fd_close(s->control);
         s->channel = fd_close(s->channel);
@@ -298,9 +316,7 @@ int session_create_raw(Session *s, const WireWriter *body, const int *fds, size_
         if (r < 0)
                 return r;
         do {
-                r = recv_timeout(stage.sock, &m, TIMEOUT_MS);
-                if (r == 0)
-                        return -EPIPE;
+                r = stage_recv(&m);
                 if (r < 0)
                         return r;
         } while (m.tag != tag); /* an ENDED of another session */
@@ -324,9 +340,7 @@ int stage_kill_session(const char *id) {
         wire_put_string(&w, id);
         r = wire_send(stage.sock, WIRE_KILL, ++tag, &w, NULL, 0);
         while (r >= 0) {
-                r = recv_timeout(stage.sock, &m, TIMEOUT_MS);
-                if (r == 0)
-                        return -EPIPE;
+                r = stage_recv(&m);
                 if (r > 0 && m.type == WIRE_ENDED && m.tag == tag)
                         return 0;
         }
@@ -350,9 +364,7 @@ int stage_list(char ids[][SESSION_ID_MAX + 1], size_t max) {
 
         r = wire_send(stage.sock, WIRE_LIST, ++tag, NULL, NULL, 0);
         while (r >= 0) {
-                r = recv_timeout(stage.sock, &m, TIMEOUT_MS);
-                if (r == 0)
-                        return -EPIPE;
+                r = stage_recv(&m);
                 if (r > 0 && m.type == WIRE_SESSIONS && m.tag == tag)
                         break;
         }

@@ -18,7 +18,8 @@ typedef struct StageOptions {
         unsigned nofile;      /* RLIMIT_NOFILE, 0: as it is */
 } StageOptions;
 
-/* Starts ocsb-stage in the bed (once: the programs are installed) and connects. */
+/* Starts ocsb-stage in the bed (once: the programs are installed), connects, and waits until it answers. One with
+ * options may die of them: then the next call says so (-ECHILD). */
 int stage_start(const StageOptions *options);
 /* SIGKILL. Sessions live on; a later stage_start() finds them. */
 void stage_kill(void);

@@ -13,6 +13,8 @@ static struct {
         bool any_failed;
 } state;
 
+static void print_comment(const char *format, va_list ap) __attribute__((format(printf, 1, 0)));
+
 static void print_comment(const char *format, va_list ap) {
         char text[2048];
 

@@ -182,10 +182,11 @@ static void control_sockets(void) {
 }
 
 static void abstract_and_signals(void) {
-        _cleanup_close_ int listener = bed_listen("@ocsb-test");
+        int listener = bed_listen("@ocsb-test");
         char pids[3][16];
 
         (void) attack_holds(sandbox(), "sockets", "@ocsb-test", NULL);
+        fd_close(listener);
         (void) snprintf(pids[0], sizeof(pids[0]), "%d", (int) getpid());
         (void) snprintf(pids[1], sizeof(pids[1]), "%u", session.info.monitor_pid);
         (void) snprintf(pids[2], sizeof(pids[2]), "%d", (int) stage_pid());

@@ -165,23 +165,34 @@ static void grant_races(void) {
         }
 }
 
-/* The target's components inside a granted tree are the owner's: none may lead a later grant elsewhere. */
+/* The target's components inside a granted tree are the owner's: none may lead a later grant elsewhere, neither on the
+ * way nor as the last one. */
 static void targets_in_grants(void) {
-        static const char *const links[] = { "/proc", "/dev", "/etc", "../../../etc", "/usr/bin" };
+        static const char *const links[] = { "/proc", "/dev", "/dev/shm", "/etc", "../../../etc", "/usr/bin", "/usr", "/tmp", "/proc/self", "/" };
 
-        for (size_t i = 0; i < ELEMENTSOF(links); i++) {
+        for (size_t i = 0; i < 2 * ELEMENTSOF(links); i++) {
                 _cleanup_plan_ Plan *p = plan_sample(NULL);
                 _cleanup_session_ Session s = SESSION_NONE;
+                const char *link_text = links[i % ELEMENTSOF(links)];
+                bool last = i >= ELEMENTSOF(links);
 
                 bed_mkdir(ALICE_HOME "/inner", 0755, ALICE);
                 bed_write(ALICE_HOME "/inner/marker", "inner", 0644, ALICE);
-                CHECK(symlink(links[i], WORKSPACE "/way") == 0);
-                (void) plan_add_path(p, WORKSPACE "/way/inner", ALICE_HOME "/inner", 0);
+                bed_write(ALICE_HOME "/inner/env", "inner", 0755, ALICE);
+                CHECK(symlink(link_text, WORKSPACE "/way") == 0);
+                (void) plan_add_path(p, last ? WORKSPACE "/way" : WORKSPACE "/way/inner", ALICE_HOME "/inner", PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC);
                 if (CHECK_OK(session_create(&s, p, NULL, 0)) && s.ready) {
-                        (void) attack_holds(&s, "absent", "/proc/inner", "/dev/inner", "/etc/inner/marker", "/usr/bin/inner", NULL);
+                        (void) attack_holds(&s, "absent", "/proc/inner", "/dev/inner", "/dev/shm/inner/marker", "/etc/inner/marker", "/usr/bin/inner",
+                                        "/usr/inner", "/proc/marker", "/dev/marker", "/dev/shm/marker", "/etc/marker", "/usr/bin/marker", "/usr/marker",
+                                        "/proc/self/marker", "/marker", NULL);
                         (void) attack_holds(&s, "contains", "/etc/passwd", "alice", NULL);
+                        (void) attack_holds(&s, "proc", NULL);
+                        (void) attack_holds(&s, "create", "/usr/bin/x", "/etc/x", "/usr/x", NULL);
+                        if (tap_failed())
+                                tap_note("… with a link to %s as %s component", link_text, last ? "the last" : "a");
                         CHECK_OK(session_end(&s));
-                }
+                } else
+                        tap_note("%s: refused: %s: %s", link_text, s.failed.step, s.failed.text);
                 CHECK(unlink(WORKSPACE "/way") == 0);
         }
 }

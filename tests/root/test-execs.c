@@ -431,6 +431,33 @@ static void forks_are_limited(void) {
         CHECK_OK(session_end(&other));
 }
 
+/* The next exec's child waits in the same pid namespace with the same uid. The self-probe has had its turn before: to
+ * kill that ends the session. */
+static void payload_against_its_own(void) {
+        static const char *const scripts[] = { "kill -9 -1", "kill -STOP -1", "kill -TERM -1", "kill -USR1 -1",
+                "for i in 1 2 3 4 5 6 7 8 9; do kill -KILL -1; done" };
+        _cleanup_(msg_probe_done) MsgProbe probe = {};
+        _cleanup_plan_ Plan *p = plan_sample(NULL);
+        _cleanup_session_ Session s = SESSION_NONE;
+
+        if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready) || !CHECK_OK(session_probe(&s, &probe, 5000)))
+                return;
+        for (size_t i = 0; i < ELEMENTSOF(scripts); i++)
+                for (int k = 0; k < 3; k++) {
+                        uint64_t start;
+                        int r;
+
+                        (void) exec_run(&s, (const char *const[]) { "/bin/sh", "-c", scripts[i], NULL }, NULL, &result);
+                        start = now_ms();
+                        r = exec_run(&s, (const char *const[]) { ATTACK, "exit", "6", NULL }, NULL, &result);
+                        (void) tap_check(r >= 0 && result.started && result.exited.code == 6 && now_ms() - start < 2000,
+                                        "after '%s': %s, %llu ms, code %u signal %u %s %s", scripts[i], strerror(-r),
+                                        (unsigned long long) (now_ms() - start), result.exited.code, result.exited.signal, result.failed.step,
+                                        result.failed.text);
+                }
+        CHECK_OK(session_end(&s));
+}
+
 static const TapTest tests[] = {
         { "output, exit codes, signals and the shell's 125, 126, 127 arrive", output_and_codes },
         { "T05 arguments that look like options, empty, huge or not text are arguments", arguments },
@@ -447,6 +474,7 @@ static const TapTest tests[] = {
         { "the limit of concurrent execs holds and is given back", concurrent_limit },
         { "the limit of processes is counted per sandbox", forks_are_limited },
         { "wrong requests and garbage start nothing and harm nobody", bad_requests },
+        { "a payload that kills or stops all it can does not keep the next exec from running", payload_against_its_own },
         { "hundreds of execs one after the other", throughput_of_small_ones },
 };
 

@@ -103,7 +103,12 @@ static inline Request *with_workspace(Request *q, const char *host_path) {
 static inline Request *with_grant(Request *q, const char *host_path, const char *path, uint32_t flags) {
         RequestGrant *g = g_new0(RequestGrant, 1);
 
-        *g = (RequestGrant) { .fd = q->n_fds++, .path = g_strdup(path), .flags = flags, .host_path = g_strdup(host_path) };
+        *g = (RequestGrant) {
+                .fd = q->n_fds++,
+                .path = g_strdup(path),
+                .flags = flags,
+                .host_path = g_strdup(host_path),
+        };
         g_ptr_array_add(q->grants, g);
         return q;
 }
@@ -145,8 +150,8 @@ static inline void refused_for(const Policy *p, const Caller *c, Request *q, int
                 fail_msg("allowed: %s", result.explain);
         if (k != code)
                 fail_msg("%d instead of %d: %s", k, code, why ?: "no reason");
-        if (!strstr(why, words))
-                fail_msg("\"%s\" does not say \"%s\"", why, words);
+        if (!why || !strstr(why, words))
+                fail_msg("\"%s\" does not say \"%s\"", why ?: "(nothing)", words);
         assert_null(result.plan);
         assert_null(result.explain);
         request_free(q);

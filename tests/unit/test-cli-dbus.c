@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The small D-Bus client against libsystemd: what it sends is read by sd-bus, what sd-bus answers is read by it. Then
- * what no honest peer sends. */
+/* The small D-Bus client against libsystemd: what it sends is read by sd-bus, what sd-bus answers is read by it.
+ * Then servers that are no bus. */
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -24,196 +24,6 @@
 #include "cli/report.h"
 #include "wire/transport.h"
 
-/* Marshalling */
-
-static void test_golden(void **state) {
-        /* By hand after the specification: a call without a body. */
-        static const uint8_t expected[] = {
-                'l', 1, 1, 1, 0, 0, 0, 0, 7, 0, 0, 0, 0x2d, 0, 0, 0,
-                1, 1, 'o', 0, 2, 0, 0, 0, '/', 'a', 0, 0, 0, 0, 0, 0,
-                6, 1, 's', 0, 3, 0, 0, 0, 'b', '.', 'c', 0, 0, 0, 0, 0,
-                3, 1, 's', 0, 4, 0, 0, 0, 'P', 'i', 'n', 'g', 0, 0, 0, 0,
-        };
-        _cleanup_dbus_writer_ DbusWriter w = {};
-        DbusMessage m;
-
-        (void) state;
-        dbus_call_encode(&w, &(DbusCall) { .destination = "b.c", .path = "/a", .member = "Ping",
-                                           .flags = DBUS_NO_REPLY_EXPECTED }, 7);
-        assert_int_equal(w.error, 0);
-        assert_int_equal(w.len, sizeof(expected));
-        assert_memory_equal(w.data, expected, sizeof(expected));
-        assert_int_equal(dbus_message_length(w.data, w.len), sizeof(expected));
-        assert_int_equal(dbus_message_decode(w.data, w.len, &m), 0);
-        assert_int_equal(m.type, DBUS_METHOD_CALL);
-        assert_int_equal(m.serial, 7);
-        assert_string_equal(m.path, "/a");
-        assert_string_equal(m.member, "Ping");
-        assert_null(m.interface);
-        assert_string_equal(m.signature, "");
-        assert_int_equal(m.body_len, 0);
-}
-
-static void test_big_endian(void **state) {
-        static const uint8_t reply[] = {
-                'B', 2, 1, 1, 0, 0, 0, 8, 0, 0, 0, 9, 0, 0, 0, 0x0f,
-                5, 1, 'u', 0, 0, 0, 0, 3, 8, 1, 'g', 0, 1, 's', 0, 0,
-                0, 0, 0, 2, 'h', 'i', 0, 0,
-        };
-        DbusMessage m;
-        DbusReader r;
-
-        (void) state;
-        assert_int_equal(dbus_message_decode(reply, sizeof(reply) - 0, &m), 0);
-        assert_int_equal(m.reply_serial, 3);
-        assert_int_equal(m.serial, 9);
-        r = DBUS_READER(&m);
-        assert_string_equal(dbus_get_string(&r), "hi");
-        assert_int_equal(r.error, 0);
-}
-
-/* Each truncation and each changed byte: an error or a message within its buffer, nothing else (run under ASan). */
-static void test_mutations(void **state) {
-        _cleanup_dbus_writer_ DbusWriter body = {}, w = {};
-        static const uint8_t values[] = { 0, 1, 2, 4, 8, 0x7f, 0x80, 0xff, 'B', 's', 'g' };
-        size_t accepted = 0;
-
-        (void) state;
-        dbus_put_string(&body, "a text");
-        dbus_put_u32(&body, 5);
-        dbus_call_encode(&w, &(DbusCall) { .destination = "b.c", .path = "/a", .interface = "i.j", .member = "Ping",
-                                           .signature = "su", .body = &body, .n_fds = 1 }, 7);
-        for (size_t n = 0; n < w.len; n++) {
-                uint8_t *copy = malloc(n + 1);
-                DbusMessage m;
-
-                memcpy(copy, w.data, n);
-                assert_true(dbus_message_decode(copy, n, &m) < 0);
-                free(copy);
-        }
-        for (size_t i = 0; i < w.len; i++)
-                for (size_t v = 0; v < ELEMENTSOF(values); v++) {
-                        uint8_t *copy = malloc(w.len);
-                        DbusMessage m;
-
-                        memcpy(copy, w.data, w.len);
-                        copy[i] = values[v];
-                        if (dbus_message_decode(copy, w.len, &m) >= 0) {
-                                DbusReader r = DBUS_READER(&m);
-                                const char *s = dbus_get_string(&r);
-
-                                (void) dbus_get_u32(&r);
-                                assert_in_range(m.body_len, 0, w.len);
-                                if (s)
-                                        assert_true((const uint8_t *) s >= copy &&
-                                                        (const uint8_t *) s + strlen(s) < copy + w.len);
-                                accepted++;
-                        }
-                        free(copy);
-                }
-        assert_true(accepted > 0);
-}
-
-static void test_malformed(void **state) {
-        static const struct {
-                const char *why;
-                uint8_t bytes[40];
-                size_t n;
-        } cases[] = {
-                { "protocol version 2", { 'l', 2, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 5, 1, 'u', 0, 1, 0, 0, 0 }, 24 },
-                { "byte order", { 'x', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 5, 1, 'u', 0, 1, 0, 0, 0 }, 24 },
-                { "serial 0", { 'l', 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 5, 1, 'u', 0, 1, 0, 0, 0 }, 24 },
-                { "reply to nothing", { 'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 5, 1, 'u', 0, 0, 0, 0, 0 }, 24 },
-                { "reply serial a string", { 'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 0, 5, 1, 's', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 32 },
-                { "error without a name", { 'l', 3, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 5, 1, 'u', 0, 1, 0, 0, 0 }, 24 },
-                { "field over the end", { 'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 1, 1, 'o', 0, 9, 0, 0, 0 }, 24 },
-                { "container in a field", { 'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 99, 2, 'a', 'y', 0, 0, 0, 0 }, 24 },
-                { "no end of a string", { 'l', 3, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 10, 0, 0, 0, 4, 1, 's', 0, 1, 0, 0, 0, 'x', 'y', 0, 0, 0, 0, 0, 0 }, 32 },
-                { "17 descriptors", { 'l', 4, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 9, 1, 'u', 0, 17, 0, 0, 0 }, 24 },
-                { "type 0", { 'l', 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0 }, 16 },
-        };
-        static const uint8_t huge[16] = { 'l', 2, 0, 1, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff };
-        DbusMessage m;
-
-        (void) state;
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
-                if (dbus_message_decode(cases[i].bytes, cases[i].n, &m) != -EBADMSG)
-                        fail_msg("accepted: %s", cases[i].why);
-        assert_int_equal(dbus_message_length(huge, sizeof(huge)), -EMSGSIZE);
-        assert_int_equal(dbus_message_length(huge, 15), 0);
-}
-
-static void test_writer_limits(void **state) {
-        _cleanup_dbus_writer_ DbusWriter w = {};
-        char *big = calloc(1, DBUS_MESSAGE_MAX + 2);
-
-        (void) state;
-        memset(big, 'x', DBUS_MESSAGE_MAX + 1);
-        dbus_put_string(&w, big);
-        assert_int_equal(w.error, -E2BIG);
-        dbus_put_u32(&w, 1); /* sticky */
-        assert_int_equal(w.error, -E2BIG);
-        free(big);
-}
-
-static void test_addresses(void **state) {
-        static const struct {
-                const char *address;
-                int result;
-                const char *path;
-                size_t len;
-        } cases[] = {
-                { "unix:path=/run/dbus/system_bus_socket", 1, "/run/dbus/system_bus_socket", 28 },
-                { "unix:path=/a%20b,guid=1234", 1, "/a b", 5 },
-                { "unix:guid=1234,path=/a", 1, "/a", 3 },
-                { "unix:abstract=/tmp/x", 1, "\0/tmp/x", 7 },
-                { ";;unix:path=/b", 1, "/b", 3 },
-                { "unix:path=/%", -EINVAL, NULL, 0 },
-                { "unix:path=/%4", -EINVAL, NULL, 0 },
-                { "unix:path=/%zz", -EINVAL, NULL, 0 },
-                { "unix:path=/a%00b", -EINVAL, NULL, 0 },
-                { "unix:path=/%41", 1, "/A", 3 },
-                { "unix:path=relative", -EINVAL, NULL, 0 },
-                { "unix:path=", -EINVAL, NULL, 0 },
-                { "unix:abstract=", -EINVAL, NULL, 0 },
-                { "unix:tmpdir=/tmp", -EPROTONOSUPPORT, NULL, 0 },
-                { "tcp:host=localhost,port=1", -EPROTONOSUPPORT, NULL, 0 },
-                { "unixexec:path=/bin/sh", -EPROTONOSUPPORT, NULL, 0 },
-                { "", 0, NULL, 0 },
-        };
-        char path[108], longest[200] = "unix:path=/";
-        const char *p;
-        size_t len;
-
-        (void) state;
-        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
-                p = cases[i].address;
-                if (dbus_address_next(&p, path, &len) != cases[i].result)
-                        fail_msg("%s", cases[i].address);
-                if (cases[i].result > 0) {
-                        assert_int_equal(len, cases[i].len);
-                        assert_memory_equal(path, cases[i].path, len);
-                }
-        }
-        p = "unix:path=/a;tcp:host=x;unix:path=/b";
-        assert_int_equal(dbus_address_next(&p, path, &len), 1);
-        assert_int_equal(dbus_address_next(&p, path, &len), -EPROTONOSUPPORT);
-        assert_int_equal(dbus_address_next(&p, path, &len), 1);
-        assert_string_equal(path, "/b");
-        assert_int_equal(dbus_address_next(&p, path, &len), 0);
-
-        /* sun_path has room for 107 characters and a NUL. */
-        memset(longest + 11, 'x', 106);
-        p = longest;
-        assert_int_equal(dbus_address_next(&p, path, &len), 1);
-        assert_int_equal(len, 108);
-        longest[117] = 'x';
-        p = longest;
-        assert_int_equal(dbus_address_next(&p, path, &len), -EINVAL);
-}
-
-/* A bus made of sd-bus */
-
 typedef struct Fixture {
         char dir[64], path[96], address[128];
         int listener;
@@ -221,7 +31,7 @@ typedef struct Fixture {
         sd_bus *bus;
         unsigned calls;
         bool interactive[4]; /* of each call */
-        const char *error; /* what CreateSession answers the first time */
+        const char *error;   /* what CreateSession answers the first time */
 } Fixture;
 
 static int setup(void **state) {
@@ -403,8 +213,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus", "Hello")) {
                 assert_true(sd_bus_reply_method_return(m, "s", ":1.1") >= 0);
                 /* What every client of a bus gets unasked. */
-                assert_true(sd_bus_emit_signal(sd_bus_message_get_bus(m), "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                                            "NameAcquired", "s", ":1.1") >= 0);
+                assert_true(sd_bus_emit_signal(sd_bus_message_get_bus(m), "/org/freedesktop/DBus",
+                                            "org.freedesktop.DBus", "NameAcquired", "s", ":1.1") >= 0);
                 return 1;
         }
         if (sd_bus_message_is_method_call(m, OCSB_MANAGER_INTERFACE, "CreateSession")) {
@@ -415,7 +225,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                 if (f->error)
                         assert_true(sd_bus_reply_method_errorf(m, f->error, "not %s", "so") >= 0);
                 else
-                        assert_true(sd_bus_reply_method_return(m, "os", OCSB_SESSION_PATH_PREFIX "my_id", "my_id") >= 0);
+                        assert_true(sd_bus_reply_method_return(m, "os", OCSB_SESSION_PATH_PREFIX "my_id",
+                                                    "my_id") >= 0);
                 return 1;
         }
         if (sd_bus_message_is_method_call(m, OCSB_SESSION_INTERFACE, "OpenChannel")) {
@@ -470,10 +281,10 @@ typedef enum Way {
 } Way;
 
 static int create(const Fixture *f, Way way) {
-        static const char *const args[] = { "ocsbctl", "create", "-pcustom", "--name=my_id", "-w/usr", "--ro",
-                "--workspace-path=/src", "--workdir=/src/sub", "--bind=/etc:/opt/etc:rx", "--bind=/etc/passwd", "--deny=/a",
-                "--deny=/b\xff", "--deny-write=/c", "--hostname=box", "--memory=64M", "--cpus=1.5", "--max-age=1h",
-                "--network=none", "-q" };
+        static const char *const args[] = { "ocsbctl", "create", "-pcustom", "--name=my_id", "-w/usr",
+                "--ro", "--workspace-path=/src", "--workdir=/src/sub", "--bind=/etc:/opt/etc:rx",
+                "--bind=/etc/passwd", "--deny=/a", "--deny=/b\xff", "--deny-write=/c", "--hostname=box",
+                "--memory=64M", "--cpus=1.5", "--max-age=1h", "--network=none", "-q" };
         char *argv[ELEMENTSOF(args) + 3] = {}, id[SESSION_ID_MAX + 1], file[128], idle[] = "--idle=5s";
         _cleanup_bus_ Bus bus = BUS_NONE;
         int argc = 0, r;
@@ -559,8 +370,10 @@ static void test_create_error(void **state) {
 }
 
 static int open_channel(const Fixture *f) {
-        const DbusCall call = { .destination = OCSB_BUS_NAME, .path = OCSB_SESSION_PATH_PREFIX "my_id",
-                .interface = OCSB_SESSION_INTERFACE, .member = "OpenChannel" };
+        const DbusCall call = { .destination = OCSB_BUS_NAME,
+                .path = OCSB_SESSION_PATH_PREFIX "my_id",
+                .interface = OCSB_SESSION_INTERFACE,
+                .member = "OpenChannel" };
         _cleanup_dbus_client_ DbusClient c = DBUS_CLIENT_NONE;
         char buf[16];
 
@@ -600,8 +413,12 @@ static int try_connect(const Fixture *f) {
         int r = dbus_client_connect(f->address, &c);
 
         if (r >= 0)
-                r = dbus_client_call(&c, &(DbusCall) { .destination = "a.b", .path = "/", .interface = "a.b",
-                                                       .member = "C" }, &reply);
+                r = dbus_client_call(&c,
+                                &(DbusCall) { .destination = "a.b",
+                                                .path = "/",
+                                                .interface = "a.b",
+                                                .member = "C" },
+                                &reply);
         return r < 0 ? -r : 0;
 }
 
@@ -627,11 +444,11 @@ static void play(Fixture *f, const void *auth, size_t n_auth, const void *data, 
 
 static void test_bad_servers(void **state) {
         static const uint8_t huge[16] = { 'l', 2, 0, 1, 0xff, 0xff, 0xff, 0x7f, 1, 0, 0, 0, 8, 0, 0, 0 };
-        static const uint8_t hello_error[] = { 'l', 3, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0x14, 0, 0, 0, 5, 1, 'u', 0, 1, 0,
-                0, 0, 4, 1, 's', 0, 3, 0, 0, 0, 'a', '.', 'b', 0, 0, 0, 0, 0 };
+        static const uint8_t hello_error[] = { 'l', 3, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0x14, 0, 0, 0, 5, 1,
+                'u', 0, 1, 0, 0, 0, 4, 1, 's', 0, 3, 0, 0, 0, 'a', '.', 'b', 0, 0, 0, 0, 0 };
         /* A descriptor is announced that did not come. */
-        static const uint8_t no_fd[] = { 'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0x10, 0, 0, 0, 5, 1, 'u', 0, 2, 0, 0, 0,
-                9, 1, 'u', 0, 1, 0, 0, 0 };
+        static const uint8_t no_fd[] = { 'l', 2, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0x10, 0, 0, 0, 5, 1, 'u', 0,
+                2, 0, 0, 0, 9, 1, 'u', 0, 1, 0, 0, 0 };
         static const char good[] = "OK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n";
         char line[2000];
         Fixture *f = *state;
@@ -660,12 +477,13 @@ static void test_no_bus(void **state) {
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_golden),     cmocka_unit_test(test_big_endian),
-                cmocka_unit_test(test_mutations),  cmocka_unit_test(test_malformed),
-                cmocka_unit_test(test_writer_limits), cmocka_unit_test(test_addresses),
-                CASE(test_create),                 CASE(test_create_by_bus), CASE(test_create_and_terminate),
-                CASE(test_create_error),           CASE(test_descriptors),
-                CASE(test_bad_servers),            CASE(test_no_bus),
+                CASE(test_create),
+                CASE(test_create_by_bus),
+                CASE(test_create_and_terminate),
+                CASE(test_create_error),
+                CASE(test_descriptors),
+                CASE(test_bad_servers),
+                CASE(test_no_bus),
         };
 
         (void) signal(SIGPIPE, SIG_IGN);

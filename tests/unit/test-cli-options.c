@@ -50,7 +50,8 @@ static void check_args(const Line *l, const char *expected) {
         char all[512] = "";
 
         for (int i = 0; i < l->o.n_args; i++)
-                snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i > 0 ? " " : "", l->o.args[i]);
+                snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s", i > 0 ? " " : "",
+                                l->o.args[i]);
         assert_string_equal(all, expected);
         assert_null(l->o.args[l->o.n_args]);
 }
@@ -123,9 +124,12 @@ static void test_session_options(void **state) {
         (void) state;
         assert_int_equal(setenv("CLI_TEST", "value with space", 1), 0);
         assert_int_equal(unsetenv("CLI_TEST_ABSENT"), 0);
-        good(&l, "ocsbctl run -p my-profile -w dir --workspace-path=/w --ro --bind=/a --bind=b:/c:rw --bind=/x\\:y:/z "
-                 "--deny=/d --deny=/e --deny-write=/f -E A=1 -E CLI_TEST -E CLI_TEST_ABSENT -E B= --workdir=/g --network=none "
-                 "--memory=1G --swap=0 --pids=10 --cpus=0.25 --scratch=512M --limit=nofile=1024 --limit=cpu=2 --idle=10m "
+        good(&l, "ocsbctl run -p my-profile -w dir --workspace-path=/w --ro --bind=/a --bind=b:/c:rw "
+                 "--bind=/x\\:y:/z "
+                 "--deny=/d --deny=/e --deny-write=/f -E A=1 -E CLI_TEST -E CLI_TEST_ABSENT -E B= "
+                 "--workdir=/g --network=none "
+                 "--memory=1G --swap=0 --pids=10 --cpus=0.25 --scratch=512M --limit=nofile=1024 "
+                 "--limit=cpu=2 --idle=10m "
                  "--max-age=1h --timeout=250ms --name=s_1 --hostname=box --keep -- cmd");
         assert_string_equal(l.o.profile, "my-profile");
         assert_string_equal(l.o.workspace, "dir");
@@ -154,8 +158,9 @@ static void test_session_options(void **state) {
         assert_int_equal(l.o.limits[LIMIT_CPU], 2000000);
         assert_int_equal(l.o.limits[LIMIT_SCRATCH], UINT64_C(512) << 20);
         assert_int_equal(l.o.limits[LIMIT_NOFILE], 1024);
-        assert_int_equal(l.o.limits_set, 1u << LIMIT_MEMORY | 1u << LIMIT_SWAP | 1u << LIMIT_PIDS | 1u << LIMIT_CPU |
-                                        1u << LIMIT_SCRATCH | 1u << LIMIT_NOFILE);
+        assert_int_equal(l.o.limits_set, 1u << LIMIT_MEMORY | 1u << LIMIT_SWAP | 1u << LIMIT_PIDS |
+                                                         1u << LIMIT_CPU | 1u << LIMIT_SCRATCH |
+                                                         1u << LIMIT_NOFILE);
         assert_int_equal(l.o.idle_usec, 600 * USEC_PER_SEC);
         assert_int_equal(l.o.age_usec, 3600 * USEC_PER_SEC);
         assert_int_equal(l.o.timeout_usec, 250000);
@@ -347,7 +352,10 @@ static void test_report_escapes(void **state) {
         assert_int_equal(pipe(p), 0);
         fflush(stderr);
         assert_true(dup2(p[1], STDERR_FILENO) >= 0);
-        assert_int_equal(report_error("test", OCSB_ERROR_PREFIX "NoSuchSession", "a\033[2Kb\xe2\x80\xae" "c\nd\xff", true),
+        assert_int_equal(report_error("test", OCSB_ERROR_PREFIX "NoSuchSession",
+                                         "a\033[2Kb\xe2\x80\xae"
+                                         "c\nd\xff",
+                                         true),
                         STATUS_NO_SUCH);
         fflush(stderr);
         assert_true(dup2(saved, STDERR_FILENO) >= 0);
@@ -396,11 +404,16 @@ static void test_session_request(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_verbs),          cmocka_unit_test(test_command_words),
-                cmocka_unit_test(test_session_options), cmocka_unit_test(test_cpus),
-                cmocka_unit_test(test_wrong),          cmocka_unit_test(test_too_many),
-                cmocka_unit_test(test_signals),        cmocka_unit_test(test_table),
-                cmocka_unit_test(test_exit_statuses),  cmocka_unit_test(test_report_escapes),
+                cmocka_unit_test(test_verbs),
+                cmocka_unit_test(test_command_words),
+                cmocka_unit_test(test_session_options),
+                cmocka_unit_test(test_cpus),
+                cmocka_unit_test(test_wrong),
+                cmocka_unit_test(test_too_many),
+                cmocka_unit_test(test_signals),
+                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_exit_statuses),
+                cmocka_unit_test(test_report_escapes),
                 cmocka_unit_test(test_session_request),
         };
 

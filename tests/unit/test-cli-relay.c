@@ -1,205 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* exec as a whole against a monitor played by this test: exit statuses, what of the standard descriptors is passed and
- * what is relayed, signals, terminals, and every way in which one side may leave. */
+/* exec as a whole: exit statuses, what of the standard descriptors is passed and what is relayed, signals, and
+ * every way in which one side may leave. */
 
-#include <fcntl.h>
-#include <poll.h>
-#include <pty.h>
-#include <setjmp.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <termios.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "base/fd.h"
-#include "cli/front.h"
-#include "cli/relay.h"
-#include "wire/message.h"
-
-#define SESSION "s1"
-
-typedef struct Fixture {
-        char dir[64], path[96];
-        int listener;
-        /* what the client gets; -EBADF: closed */
-        int stdio[3];
-        pid_t client;
-        int channel;
-        WireMessage message; /* EXEC */
-        MsgExec exec;
-        int child[3]; /* the program's descriptors as the monitor received them */
-} Fixture;
-
-static int setup(void **state) {
-        Fixture *f = calloc(1, sizeof(*f));
-
-        assert_non_null(f);
-        strcpy(f->dir, "/tmp/ocsb-cli-XXXXXX");
-        assert_non_null(mkdtemp(f->dir));
-        (void) snprintf(f->path, sizeof(f->path), "%s/channel", f->dir);
-        f->listener = wire_listen(f->path, 0600);
-        assert_true(f->listener >= 0);
-        assert_int_equal(fd_set_nonblock(f->listener, false), 0);
-        for (size_t i = 0; i < 3; i++) {
-                f->stdio[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
-                f->child[i] = -EBADF;
-        }
-        f->channel = -EBADF;
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state) {
-        Fixture *f = *state;
-
-        if (f->client > 0) {
-                (void) kill(f->client, SIGKILL);
-                (void) waitpid(f->client, NULL, 0);
-        }
-        fd_close(f->channel);
-        fd_close(f->listener);
-        fd_close_many(f->stdio, 3);
-        fd_close_many(f->child, 3);
-        wire_message_done(&f->message);
-        msg_exec_done(&f->exec);
-        (void) unlink(f->path);
-        (void) rmdir(f->dir);
-        free(f);
-        return 0;
-}
-
-static void set_stdio(Fixture *f, int number, int fd) {
-        fd_close(f->stdio[number]);
-        f->stdio[number] = fd;
-}
-
-/* Starts `ocsbctl ARGS…` as a child with the fixture's descriptors. */
-static void start(Fixture *f, const char *const *args) {
-        f->client = fork();
-        assert_true(f->client >= 0);
-        if (f->client == 0) {
-                Options o;
-                char *argv[32] = { (char *) "ocsbctl" };
-                int argc = 1, k[3];
-
-                while (*args)
-                        argv[argc++] = (char *) *args++;
-                (void) setsid();
-                for (int i = 0; i < 3; i++)
-                        k[i] = f->stdio[i] >= 0 ? fcntl(f->stdio[i], F_DUPFD_CLOEXEC, 10) : -1;
-                for (int i = 0; i < 3; i++)
-                        if (k[i] < 0)
-                                (void) close(i);
-                        else
-                                (void) dup2(k[i], i);
-                if (isatty(0))
-                        (void) ioctl(0, TIOCSCTTY, 0);
-                (void) close_range(3, ~0U, 0);
-                (void) signal(SIGPIPE, SIG_IGN);
-                (void) setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/bus", 1);
-                (void) setenv("TERM", "vt100", 1);
-                channel_socket = f->path;
-                if (options_parse(argc, argv, &o) < 0)
-                        _exit(99);
-                argc = verb_exec(&o);
-                options_done(&o);
-                exit(argc);
-        }
-}
-
-/* Takes the connection, HELLO and EXEC. */
-static void accept_exec(Fixture *f) {
-        _cleanup_message_ WireMessage hello = {};
-        const char *why = NULL;
-        char id[SESSION_ID_MAX + 1];
-        WireReader r;
-
-        f->channel = accept4(f->listener, NULL, NULL, SOCK_CLOEXEC);
-        assert_true(f->channel >= 0);
-        assert_int_equal(wire_recv(f->channel, &hello), 1);
-        assert_int_equal(hello.type, WIRE_HELLO);
-        r = WIRE_READER(hello.body, hello.len);
-        assert_int_equal(msg_id_decode(&r, id), 0);
-        assert_string_equal(id, SESSION);
-        assert_int_equal(wire_recv(f->channel, &f->message), 1);
-        assert_int_equal(f->message.type, WIRE_EXEC);
-        r = WIRE_READER(f->message.body, f->message.len);
-        assert_int_equal(msg_exec_decode(&r, &f->exec, &why), 0);
-        assert_int_equal(f->exec.n_fds, f->message.n_fds);
-        for (size_t i = 0; i < f->exec.n_fds; i++) {
-                assert_in_range(f->exec.fd_numbers[i], 0, 2);
-                f->child[f->exec.fd_numbers[i]] = TAKE_FD(f->message.fds[i]);
-        }
-}
-
-static void send_started(Fixture *f, const int *master) {
-        _cleanup_writer_ WireWriter w = {};
-
-        wire_put_u32(&w, 7);
-        wire_put_u32(&w, 42);
-        assert_int_equal(wire_send(f->channel, WIRE_EVENT_STARTED, f->message.tag, &w, master, master ? 1 : 0), 0);
-}
-
-static void send_exited(Fixture *f, uint32_t code, uint32_t sig, uint32_t flags) {
-        _cleanup_writer_ WireWriter w = {};
-        const MsgExited m = { .exec_id = 7, .code = code, .signal = sig, .flags = flags };
-
-        msg_exited_encode(&w, &m);
-        assert_int_equal(wire_send(f->channel, WIRE_EVENT_EXITED, f->message.tag, &w, NULL, 0), 0);
-}
-
-static void close_children(Fixture *f) {
-        fd_close_many(f->child, 3);
-}
-
-static int wait_status(Fixture *f) {
-        int status;
-
-        assert_int_equal(waitpid(f->client, &status, 0), f->client);
-        f->client = 0;
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-/* The next WIRE_SIGNAL. */
-static int expect_signal(Fixture *f) {
-        _cleanup_message_ WireMessage m = {};
-        MsgSignal s;
-        WireReader r;
-
-        assert_int_equal(wire_recv(f->channel, &m), 1);
-        assert_int_equal(m.type, WIRE_SIGNAL);
-        r = WIRE_READER(m.body, m.len);
-        assert_int_equal(msg_signal_decode(&r, &s), 0);
-        assert_int_equal(s.exec_id, 7);
-        return (int) s.signal;
-}
-
-/* Waits until the client has read STARTED: it then answers to signals with messages. */
-static void settle(void) {
-        (void) usleep(100000);
-}
-
-static const char *const plain[] = { "exec", SESSION, "--", "prog", "arg", NULL };
+#include "fake-monitor.h"
 
 static void test_exit_statuses(void **state) {
         static const struct {
                 uint32_t code, sig, flags;
                 int expected;
         } cases[] = {
-                { 0, 0, 0, 0 },      { 1, 0, 0, 1 },        { 255, 0, 0, 255 },
-                { 0, SIGKILL, 0, 137 }, { 0, SIGTERM, 0, 143 }, { 0, SIGKILL, MSG_EXITED_TIMEOUT, 124 },
-                { 0, SIGKILL, MSG_EXITED_OOM, 137 }, { 3, 0, MSG_EXITED_OOM, 3 },
+                { 0, 0, 0, 0 },
+                { 1, 0, 0, 1 },
+                { 255, 0, 0, 255 },
+                { 0, SIGKILL, 0, 137 },
+                { 0, SIGTERM, 0, 143 },
+                { 0, SIGKILL, MSG_EXITED_TIMEOUT, 124 },
+                { 0, SIGKILL, MSG_EXITED_OOM, 137 },
+                { 3, 0, MSG_EXITED_OOM, 3 },
                 { 0, SIGKILL, MSG_EXITED_KILLED, 137 },
         };
         Fixture *f = *state;
@@ -321,8 +139,8 @@ static void test_no_socket(void **state) {
 
 /* What is asked for, and nothing of our own environment. */
 static void test_request(void **state) {
-        static const char *const args[] = { "exec", "-E", "A=1", SESSION, "-w", "/work", "--timeout=1500ms", "-EHOME=/x",
-                "--", "--bind", "-x", NULL };
+        static const char *const args[] = { "exec", "-E", "A=1", SESSION, "-w", "/work", "--timeout=1500ms",
+                "-EHOME=/x", "--", "--bind", "-x", NULL };
         Fixture *f = *state;
 
         start(f, args);
@@ -651,162 +469,31 @@ static void test_detach(void **state) {
         fd_close(p[0]);
 }
 
-static ssize_t read_some(int fd, char *buf, size_t size) {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
-
-        assert_int_equal(poll(&p, 1, 5000), 1);
-        return read(fd, buf, size);
-}
-
-/* Reads until the text has come. */
-static void expect_text(int fd, const char *text) {
-        char buf[256] = {};
-        size_t n = 0;
-
-        while (!strstr(buf, text)) {
-                ssize_t k;
-
-                assert_true(n < sizeof(buf) - 1);
-                k = read_some(fd, buf + n, sizeof(buf) - 1 - n);
-                if (k <= 0)
-                        fail_msg("'%s' did not come, but '%s'", text, buf);
-                n += (size_t) k;
-        }
-}
-
-/* The caller's terminal is one pty, the program's another. */
-static void test_pty(void **state) {
-        static const char *const args[] = { "exec", "-t", SESSION, "prog", NULL };
-        const struct winsize size = { .ws_row = 33, .ws_col = 101 }, bigger = { .ws_row = 50, .ws_col = 120 };
-        Fixture *f = *state;
-        struct termios before, during, after;
-        struct winsize ws;
-        int user, tty, master, slave;
-        char buf[64] = {};
-
-        assert_int_equal(openpty(&user, &tty, NULL, NULL, &size), 0);
-        assert_int_equal(tcgetattr(tty, &before), 0);
-        for (int i = 0; i < 3; i++)
-                set_stdio(f, i, fcntl(tty, F_DUPFD_CLOEXEC, 3));
-        start(f, args);
-        accept_exec(f);
-        assert_int_equal(f->exec.flags, MSG_EXEC_PTY);
-        assert_int_equal(f->exec.n_fds, 0);
-        assert_int_equal(f->exec.rows, 33);
-        assert_int_equal(f->exec.cols, 101);
-        assert_int_equal(f->exec.n_env, 1);
-        assert_string_equal(f->exec.env[0], "TERM=vt100");
-        assert_int_equal(openpty(&master, &slave, NULL, NULL, &size), 0);
-        send_started(f, &master);
-        fd_close(master);
-
-        assert_int_equal(fd_write_all(slave, "prompt", 6), 0);
-        expect_text(user, "prompt");
-        assert_int_equal(tcgetattr(tty, &during), 0);
-        assert_int_equal(during.c_lflag & (ICANON | ECHO | ISIG), 0);
-        /* ^C is a character for the program's terminal, not a signal for us. */
-        assert_int_equal(fd_write_all(user, "hi\r", 3), 0);
-        assert_int_equal(read_some(slave, buf, sizeof(buf)), 3);
-        assert_memory_equal(buf, "hi\n", 3);
-        expect_text(user, "hi");
-
-        assert_int_equal(ioctl(user, TIOCSWINSZ, &bigger), 0);
-        assert_int_equal(kill(f->client, SIGWINCH), 0);
-        for (int i = 0; i < 50; i++) {
-                assert_int_equal(ioctl(slave, TIOCGWINSZ, &ws), 0);
-                if (ws.ws_row == 50)
-                        break;
-                (void) usleep(20000);
-        }
-        assert_int_equal(ws.ws_row, 50);
-        assert_int_equal(ws.ws_col, 120);
-
-        assert_int_equal(fd_write_all(slave, "bye", 3), 0);
-        fd_close(slave);
-        send_exited(f, 9, 0, 0);
-        expect_text(user, "bye");
-        assert_int_equal(wait_status(f), 9);
-        assert_int_equal(tcgetattr(tty, &after), 0);
-        assert_int_equal(after.c_lflag, before.c_lflag);
-        assert_int_equal(after.c_iflag, before.c_iflag);
-        assert_int_equal(after.c_oflag, before.c_oflag);
-        fd_close(user);
-        fd_close(tty);
-}
-
-/* Without -t a terminal is never handed in: pipes, and the terminal stays as it is. */
-static void test_terminal_is_relayed(void **state) {
-        Fixture *f = *state;
-        struct termios before, during;
-        int user, tty;
-        char buf[16];
-
-        assert_int_equal(openpty(&user, &tty, NULL, NULL, NULL), 0);
-        assert_int_equal(tcgetattr(tty, &before), 0);
-        for (int i = 0; i < 3; i++)
-                set_stdio(f, i, fcntl(tty, F_DUPFD_CLOEXEC, 3));
-        start(f, plain);
-        accept_exec(f);
-        for (int i = 0; i < 3; i++)
-                assert_int_equal(fd_kind(f->child[i]), FD_KIND_PIPE);
-        send_started(f, NULL);
-        assert_int_equal(fd_write_all(f->child[1], "out", 3), 0);
-        expect_text(user, "out");
-        assert_int_equal(fd_write_all(f->child[2], "err", 3), 0);
-        expect_text(user, "err");
-        assert_int_equal(fd_write_all(user, "in\n", 3), 0);
-        assert_int_equal(read_some(f->child[0], buf, sizeof(buf)), 3);
-        assert_int_equal(fd_write_all(user, "\004", 1), 0);
-        assert_int_equal(read_some(f->child[0], buf, sizeof(buf)), 0);
-        assert_int_equal(tcgetattr(tty, &during), 0);
-        assert_int_equal(during.c_lflag, before.c_lflag);
-        /* O_NONBLOCK belongs to the open file that the caller's shell shares. */
-        assert_false(fcntl(f->stdio[0], F_GETFL) & O_NONBLOCK);
-        send_exited(f, 0, 0, 0);
-        assert_int_equal(wait_status(f), 0);
-        fd_close(user);
-        fd_close(tty);
-}
-
-/* Input that is no terminal into a pty: its end is ^D. */
-static void test_pty_end_of_input(void **state) {
-        static const char *const args[] = { "exec", "-t", SESSION, "prog", NULL };
-        Fixture *f = *state;
-        char buf[64];
-        int in[2], out[2], master, slave;
-
-        assert_int_equal(pipe2(in, O_CLOEXEC), 0);
-        assert_int_equal(pipe2(out, O_CLOEXEC), 0);
-        set_stdio(f, 0, in[0]);
-        set_stdio(f, 1, out[1]);
-        start(f, args);
-        set_stdio(f, 1, -EBADF);
-        accept_exec(f);
-        assert_int_equal(openpty(&master, &slave, NULL, NULL, NULL), 0);
-        send_started(f, &master);
-        fd_close(master);
-        assert_int_equal(fd_write_all(in[1], "half a line", 11), 0);
-        fd_close(in[1]);
-        assert_int_equal(read_some(slave, buf, sizeof(buf)), 11);
-        assert_int_equal(read_some(slave, buf, sizeof(buf)), 0);
-        fd_close(slave);
-        send_exited(f, 0, 0, 0);
-        assert_int_equal(wait_status(f), 0);
-        fd_close(out[0]);
-}
-
 int main(void) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                CASE(test_exit_statuses),   CASE(test_not_started),      CASE(test_text_is_escaped),
-                CASE(test_refused),         CASE(test_lost),             CASE(test_malformed_answer),
-                CASE(test_no_socket),       CASE(test_request),          CASE(test_passed_as_they_are),
-                CASE(test_closed_stdio),    CASE(test_socket_output),    CASE(test_output_after_exit),
-                CASE(test_socket_input),    CASE(test_reader_gone),      CASE(test_input_closed),
-                CASE(test_killed_client),   CASE(test_sigterm),          CASE(test_sigterm_ignored),
-                CASE(test_sigterm_before_start), CASE(test_sigint_twice), CASE(test_suspend),
-                CASE(test_detach),          CASE(test_pty),              CASE(test_terminal_is_relayed),
-                CASE(test_pty_end_of_input),
+                CASE(test_exit_statuses),
+                CASE(test_not_started),
+                CASE(test_text_is_escaped),
+                CASE(test_refused),
+                CASE(test_lost),
+                CASE(test_malformed_answer),
+                CASE(test_no_socket),
+                CASE(test_request),
+                CASE(test_passed_as_they_are),
+                CASE(test_closed_stdio),
+                CASE(test_socket_output),
+                CASE(test_output_after_exit),
+                CASE(test_socket_input),
+                CASE(test_reader_gone),
+                CASE(test_input_closed),
+                CASE(test_killed_client),
+                CASE(test_sigterm),
+                CASE(test_sigterm_ignored),
+                CASE(test_sigterm_before_start),
+                CASE(test_sigint_twice),
+                CASE(test_suspend),
+                CASE(test_detach),
         };
 
         (void) signal(SIGPIPE, SIG_IGN);

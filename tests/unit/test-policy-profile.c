@@ -18,7 +18,7 @@ static Profile *parsed(const char *text) {
         return p;
 }
 
-/* Every mistake is refused with its place and what is wrong with it; keys of others' formats are mistakes, too (T64). */
+/* Every mistake is refused with its place and what is wrong with it; keys of other formats are mistakes, too (T64). */
 static void test_mistakes(_unused_ void **state) {
         static const struct {
                 const char *text, *words;
@@ -54,7 +54,8 @@ static void test_mistakes(_unused_ void **state) {
                 { "{'workspace': 'rw'}", "workspace: expected an object, found a string" },
                 { "{'workspace': {'access': 'write'}}", "workspace.access: \"write\" is none of: rw, ro, none" },
                 { "{'workspace': {'path': 'workspace'}}", "workspace.path: path \"workspace\": not absolute" },
-                { "{'workspace': {'required': 'yes'}}", "workspace.required: expected true or false, found a string" },
+                { "{'workspace': {'required': 'yes'}}",
+                                "workspace.required: expected true or false, found a string" },
                 { "{'workspace': {'required': 1}}", "workspace.required: expected true or false, found an integer" },
                 { "{'filesystem': ['/opt']}", "filesystem: expected an object, found a list" },
                 { "{'filesystem': {'read': '/opt'}}", "filesystem.read: expected a list, found a string" },
@@ -62,15 +63,17 @@ static void test_mistakes(_unused_ void **state) {
                 { "{'filesystem': {'read': [null]}}", "filesystem.read[0]: expected a string, found null" },
                 { "{'filesystem': {'read': ['/opt/']}}", "filesystem.read[0]: path \"/opt/\": not a plain path" },
                 { "{'filesystem': {'read': ['//opt']}}", "not a plain path" },
-                { "{'filesystem': {'write': ['/opt/../etc']}}", "filesystem.write[0]: path \"/opt/../etc\": not a plain path" },
+                { "{'filesystem': {'write': ['/opt/../etc']}}",
+                                "filesystem.write[0]: path \"/opt/../etc\": not a plain path" },
                 { "{'filesystem': {'read': ['~/x']}}", "\"~\" means nothing here, write $HOME" },
-                { "{'filesystem': {'read': ['$HOEM/x']}}", "no such variable; there are $HOME" },
+                { "{'filesystem': {'read': ['$NOPE/x']}}", "no such variable; there are $HOME" },
                 { "{'filesystem': {'read': ['$PATH']}}", "no such variable" },
                 { "{'filesystem': {'read': ['/a$']}}", "no such variable" },
                 { "{'filesystem': {'read': ['${HOME/x']}}", "no such variable" },
                 { "{'filesystem': {'read': ['$$HOME']}}", "no such variable" },
                 { "{'filesystem': {'read': ['/x/$HOME']}}", "not a plain path" },
-                { "{'filesystem': {'optional': {'all': ['x']}}}", "filesystem.optional.all[0]: path \"x\": not absolute" },
+                { "{'filesystem': {'optional': {'all': ['x']}}}",
+                                "filesystem.optional.all[0]: path \"x\": not absolute" },
                 { "{'deny': {}}", "deny: expected a list, found an object" },
                 { "{'deny_write': ['.git']}", "deny_write[0]: path \".git\": not absolute" },
                 { "{'env': ['A=b']}", "env: expected an object" },
@@ -82,7 +85,9 @@ static void test_mistakes(_unused_ void **state) {
                 { "{'hostname': 'a.b'}", "hostname: a host name has" },
                 { "{'workdir': 'src'}", "workdir: path \"src\": not absolute" },
                 { "{'limits': []}", "limits: expected an object, found a list" },
-                { "{'limits': {'memory': 1.5}}", "limits.memory: expected an integer or a string such as \"512M\", found a number with" },
+                { "{'limits': {'memory': 1.5}}",
+                                "limits.memory: expected an integer or a string such as \"512M\", found a number "
+                                "with" },
                 { "{'limits': {'memory': '1.5G'}}", "limits.memory: \"1.5G\" is not of the form \"512M\"" },
                 { "{'limits': {'memory': '-1'}}", "limits.memory: \"-1\" is not of the form" },
                 { "{'limits': {'memory': -1}}", "limits.memory: a negative number" },
@@ -182,8 +187,9 @@ static void test_t62_errors_are_escaped(_unused_ void **state) {
                 g_autofree char *why = NULL;
                 Profile *p = NULL;
 
-                assert_int_equal(profile_parse("o\x1b[31m\xe2\x80\xae", NULL, "test", hostile[i], strlen(hostile[i]), &p,
-                                                 &why), -EINVAL);
+                assert_int_equal(profile_parse("o\x1b[31m\xe2\x80\xae", NULL, "test", hostile[i], strlen(hostile[i]),
+                                                 &p, &why),
+                                -EINVAL);
                 assert_true(utf8_is_valid(why, strlen(why)));
                 for (const char *s = why; *s; s++)
                         assert_true((unsigned char) *s >= ' ' && *s != 0x7f);
@@ -203,16 +209,18 @@ static void test_t62_errors_are_escaped(_unused_ void **state) {
 }
 
 static void test_values(_unused_ void **state) {
-        _cleanup_(profile_freep) Profile *p = parsed(
-                        "{'$schema': 'x', 'name': 'p1', 'description': 'd', 'root': 'host', 'network': 'none',"
-                        " 'workspace': {'access': 'ro', 'path': '/w', 'required': true},"
-                        " 'filesystem': {'read': ['/opt'], 'write': ['$HOME/a'], 'exec': ['/usr'], 'all': ['${HOME}/b'],"
-                        "                'optional': {'read': ['/srv'], 'all': ['/x-$UID']}},"
-                        " 'deny': ['$HOME/.k'], 'deny_write': ['$WORKDIR/.ci'], 'env': {'A': '', 'B': 'x=y'},"
-                        " 'hostname': 'h', 'workdir': '$WORKDIR/src',"
-                        " 'limits': {'memory': '512M', 'swap': 0, 'pids': 10, 'cpu': '150%', 'io_weight': 100, 'scratch': '1G',"
-                        "            'nofile': 100, 'nproc': 20, 'fsize': 4096, 'execs': 3},"
-                        " 'idle': '5m', 'max_age': 90}");
+        _cleanup_(profile_freep) Profile *p =
+                        parsed("{'$schema': 'x', 'name': 'p1', 'description': 'd', 'root': 'host', 'network': 'none',"
+                               " 'workspace': {'access': 'ro', 'path': '/w', 'required': true},"
+                               " 'filesystem': {'read': ['/opt'], 'write': ['$HOME/a'], 'exec': ['/usr'], 'all': "
+                               "['${HOME}/b'],"
+                               "                'optional': {'read': ['/srv'], 'all': ['/x-$UID']}},"
+                               " 'deny': ['$HOME/.k'], 'deny_write': ['$WORKDIR/.ci'], 'env': {'A': '', 'B': 'x=y'},"
+                               " 'hostname': 'h', 'workdir': '$WORKDIR/src',"
+                               " 'limits': {'memory': '512M', 'swap': 0, 'pids': 10, 'cpu': '150%', 'io_weight': "
+                               "100, 'scratch': '1G',"
+                               "            'nofile': 100, 'nproc': 20, 'fsize': 4096, 'execs': 3},"
+                               " 'idle': '5m', 'max_age': 90}");
         static const uint32_t flags[] = { 0, PLAN_MOUNT_WRITE, PLAN_MOUNT_EXEC, PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC,
                 PLAN_MOUNT_OPTIONAL, PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC | PLAN_MOUNT_OPTIONAL };
 
@@ -283,9 +291,11 @@ static void test_variables(_unused_ void **state) {
 
 /* A home directory that is a part of the system, as service accounts have, does not become $HOME. */
 static void test_home(_unused_ void **state) {
-        static const char *const bad[] = { "/", "/root", "/root/x", "/dev", "/bin", "/usr/games", "/run/sshd", "/home",
-                "/var/mail", "/var/lib", "/tmp", "/tmp/x", "/proc/1/root", "home", "", "/home/../etc", "/home//a", "/home/a/" };
-        static const char *const good[] = { "/home/alice", "/var/lib/openclaw", "/srv/agent", "/nonexistent", "/data/u" };
+        static const char *const bad[] = { "/", "/root", "/root/x", "/dev", "/bin", "/usr/games", "/run/sshd",
+                "/home", "/var/mail", "/var/lib", "/tmp", "/tmp/x", "/proc/1/root", "home", "", "/home/../etc",
+                "/home//a", "/home/a/" };
+        static const char *const good[] = { "/home/alice", "/var/lib/openclaw", "/srv/agent", "/nonexistent",
+                "/data/u" };
 
         assert_false(home_is_usable(NULL));
         for (size_t i = 0; i < ELEMENTSOF(bad); i++)
@@ -343,8 +353,10 @@ static void test_extends(_unused_ void **state) {
         _cleanup_(store_done) Store s = {};
         _cleanup_(profile_freep) Profile *p = NULL;
 
-        put(&s, "{'name': 'base', 'root': 'host', 'hostname': 'b', 'deny': ['/opt/secret'], 'env': {'A': '1', 'B': '1'},"
-                " 'limits': {'pids': 10, 'nofile': 100}, 'idle': 10, 'filesystem': {'read': ['/opt']}}");
+        put(&s,
+                        "{'name': 'base', 'root': 'host', 'hostname': 'b', 'deny': ['/opt/secret'], 'env': {'A': "
+                        "'1', 'B': '1'},"
+                        " 'limits': {'pids': 10, 'nofile': 100}, 'idle': 10, 'filesystem': {'read': ['/opt']}}");
         put(&s, "{'name': 'left', 'extends': 'base', 'hostname': 'l', 'filesystem': {'exec': ['/usr']}}");
         put(&s, "{'name': 'right', 'extends': ['base'], 'env': {'B': '2'}}");
         put(&s, "{'name': 'child', 'extends': ['left', 'right'], 'description': 'c', 'limits': {'pids': 5}, 'deny': [],"
@@ -439,6 +451,39 @@ static void test_schemas(_unused_ void **state) {
         assert_same_keys(fields, n, "ceiling.schema.json");
 }
 
+static void assert_documented(const char *page, const char *name) {
+        g_autofree char *literal = g_strdup_printf("``%s``", name);
+
+        if (!strstr(page, literal))
+                fail_msg("ocsb-profile(5) does not have %s", literal);
+}
+
+/* The manual page has every key, every denial and the built-in ceiling as it is. */
+static void test_manual(_unused_ void **state) {
+        g_autofree char *path = g_build_filename(SOURCE_DIR, "man", "ocsb-profile.5.rst", NULL), *page = NULL;
+        g_auto(GStrv) lines = g_strsplit(ceiling_builtin, "\n", 0);
+        const JsonField *fields;
+        size_t n;
+
+        assert_true(g_file_get_contents(path, &page, NULL, NULL));
+        fields = profile_fields(&n);
+        for (size_t i = 0; i < n; i++)
+                assert_documented(page, fields[i].key);
+        fields = ceiling_fields(&n);
+        for (size_t i = 0; i < n; i++)
+                assert_documented(page, fields[i].key);
+        for (size_t i = 0; i < LIMITS_N; i++)
+                assert_documented(page, limit_infos[i].name);
+        for (size_t i = 0; i < n_mandatory_denials; i++)
+                assert_documented(page, mandatory_denials[i].name);
+        for (char **line = lines; *line && **line; line++) {
+                g_autofree char *indented = g_strdup_printf("\n    %s\n", *line);
+
+                if (!strstr(page, indented))
+                        fail_msg("ocsb-profile(5) does not have the line %s", *line);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_mistakes),
@@ -451,6 +496,7 @@ int main(void) {
                 cmocka_unit_test(test_extends_mistakes),
                 cmocka_unit_test(test_extends_same_name),
                 cmocka_unit_test(test_schemas),
+                cmocka_unit_test(test_manual),
         };
 
         return RUN_TESTS(tests);

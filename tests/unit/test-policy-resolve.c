@@ -50,9 +50,11 @@ static void test_caller(_unused_ void **state) {
         PolicyResult r;
 
         c.uid = 0;
-        refused_for(policy, &c, request_for("default"), POLICY_E_INVALID_ARGUMENT, "root gets no sandbox: run as the user");
+        refused_for(policy, &c, request_for("default"), POLICY_E_INVALID_ARGUMENT,
+                        "root gets no sandbox: run as the user");
         c.uid = UINT32_C(2147483648);
-        refused_for(policy, &c, request_for("default"), POLICY_E_INVALID_ARGUMENT, "uid 2147483648, gid 1000: out of range");
+        refused_for(policy, &c, request_for("default"), POLICY_E_INVALID_ARGUMENT,
+                        "uid 2147483648, gid 1000: out of range");
         c.uid = (uid_t) -1;
         refused_for(policy, &c, request_for("default"), POLICY_E_INVALID_ARGUMENT, "out of range");
         c.uid = OCSB_SUB_ID + 5;
@@ -73,7 +75,8 @@ static void test_caller(_unused_ void **state) {
 
 static void test_names(_unused_ void **state) {
         static const char *const ids[] = { "", "A", "a-b", "../x", "a b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
-        static const char *const profiles[] = { "nosuch", "../default", "default.json", "Default", "default\n", "/etc/x" };
+        static const char *const profiles[] = { "nosuch", "../default", "default.json", "Default", "default\n",
+                "/etc/x" };
 
         for (size_t i = 0; i < ELEMENTSOF(ids); i++) {
                 Request *q = request_for("default");
@@ -82,7 +85,8 @@ static void test_names(_unused_ void **state) {
                 refused(policy, q, POLICY_E_INVALID_ARGUMENT, "an id is [a-z0-9_]{1,32}");
         }
         for (size_t i = 0; i < ELEMENTSOF(profiles); i++)
-                refused(policy, request_for(profiles[i]), POLICY_E_NO_PROFILE, i == 0 || i == 2 ? "there is no profile" : "is not a profile's name");
+                refused(policy, request_for(profiles[i]), POLICY_E_NO_PROFILE,
+                                i == 0 || i == 2 ? "there is no profile" : "is not a profile's name");
 }
 
 /* root host-minimal: the system read-only, nothing of /etc that was not meant, files of its own. */
@@ -112,15 +116,17 @@ static void test_host_minimal(_unused_ void **state) {
         assert_string_equal(m->source, "root:x:0:0:root:/root:/usr/sbin/nologin\n"
                         "alice:x:1000:1000:alice:/home/alice:/bin/bash\n"
                         "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n");
-        assert_string_equal(find_mount(&r, "/etc/group")->source, "root:x:0:\ntty:x:5:\nalice:x:1000:\nnogroup:x:65534:\n");
+        assert_string_equal(find_mount(&r, "/etc/group")->source,
+                        "root:x:0:\ntty:x:5:\nalice:x:1000:\nnogroup:x:65534:\n");
         assert_non_null(strstr(find_mount(&r, "/etc/hosts")->source, "127.0.1.1\tsandbox\n"));
         assert_null(strstr(find_mount(&r, "/etc/nsswitch.conf")->source, "dns"));
         assert_true(find_mount(&r, "/etc/resolv.conf")->source[0] == '#');
         assert_int_equal(find_mount(&r, "/etc/ssl/certs")->flags, PLAN_MOUNT_OPTIONAL);
         assert_string_equal(find_mount(&r, "/etc/os-release")->source, "../usr/lib/os-release");
         /* not there at all */
-        static const char *const absent[] = { "/etc", "/etc/shadow", "/etc/ssh", "/etc/ocsb", "/etc/ssl", "/var", "/home", "/root",
-                "/opt", "/srv", "/etc/sudoers", "/etc/machine-id", "/etc/environment", "/etc/profile.d" };
+        static const char *const absent[] = { "/etc", "/etc/shadow", "/etc/ssh", "/etc/ocsb", "/etc/ssl", "/var",
+                "/home", "/root", "/opt", "/srv", "/etc/sudoers", "/etc/machine-id", "/etc/environment",
+                "/etc/profile.d" };
         for (size_t i = 0; i < ELEMENTSOF(absent); i++)
                 assert_null(find_mount(&r, absent[i]));
         /* in an order in which each has its parent */
@@ -144,7 +150,8 @@ static void test_hostile_accounts(_unused_ void **state) {
                 { "root", "/home/r", "/bin/sh", "user:x:1000:1000:user:/home/r:/bin/sh\n" },
                 { "-x", "/home/r", "/usr/bin/zsh", "user:x:1000:1000:user:/home/r:/usr/bin/zsh\n" },
                 { NULL, NULL, NULL, "user:x:1000:1000:user:/tmp:/bin/sh\n" },
-                { "openclaw", "/var/lib/openclaw", "/usr/sbin/nologin", "openclaw:x:1000:1000:openclaw:/var/lib/openclaw:/bin/sh\n" },
+                { "openclaw", "/var/lib/openclaw", "/usr/sbin/nologin",
+                                "openclaw:x:1000:1000:openclaw:/var/lib/openclaw:/bin/sh\n" },
                 { "a", "/", "/bin/false", "a:x:1000:1000:a:/tmp:/bin/sh\n" },
                 { "a", "/usr/games", "/opt/evil/sh", "a:x:1000:1000:a:/tmp:/bin/sh\n" },
                 { "a", "/home/a", "/bin/../home/x", "a:x:1000:1000:a:/home/a:/bin/sh\n" },
@@ -184,8 +191,14 @@ static void test_workspace(_unused_ void **state) {
                 const char *profile, *access;
                 int flags;
         } good[] = {
-                { "default", NULL, RW }, { "default", "rw", RW }, { "default", "ro", RO }, { "default", "none", NONE },
-                { "workspace", NULL, RW }, { "workspace", "ro", RO }, { "readonly", NULL, RO }, { "readonly", "ro", RO },
+                { "default", NULL, RW },
+                { "default", "rw", RW },
+                { "default", "ro", RO },
+                { "default", "none", NONE },
+                { "workspace", NULL, RW },
+                { "workspace", "ro", RO },
+                { "readonly", NULL, RO },
+                { "readonly", "ro", RO },
         };
         Request *q;
         PolicyResult r;
@@ -208,10 +221,12 @@ static void test_workspace(_unused_ void **state) {
         }
         refused(policy, workspace_with("readonly", "/home/alice/p", "rw"), POLICY_E_INVALID_ARGUMENT,
                         "profile readonly gives a workspace \"ro\" at most");
-        refused(policy, workspace_with("default", "/home/alice/p", "w"), POLICY_E_INVALID_ARGUMENT, "workspace-access is");
+        refused(policy, workspace_with("default", "/home/alice/p", "w"), POLICY_E_INVALID_ARGUMENT,
+                        "workspace-access is");
         refused(policy, workspace_with("workspace", "/home/alice/p", "none"), POLICY_E_INVALID_ARGUMENT,
                         "profile workspace needs a workspace");
-        refused(policy, request_for("workspace"), POLICY_E_INVALID_ARGUMENT, "pass a directory as the option \"workspace\"");
+        refused(policy, request_for("workspace"), POLICY_E_INVALID_ARGUMENT,
+                        "pass a directory as the option \"workspace\"");
         refused(policy, with_workspace(request_with("{}"), "/home/alice/p"), POLICY_E_INVALID_ARGUMENT,
                         "profile test has no workspace");
         q = request_for("default");
@@ -226,9 +241,11 @@ static void test_workspace(_unused_ void **state) {
 }
 
 static void test_workspace_path(_unused_ void **state) {
-        static const char *const bad[] = { "/", "/proc", "/proc/self", "/sys/x", "/dev", "/dev/shm", "relative", "/a/../b", "/a//b",
-                "/usr", "/usr/local/x", "/etc", "/bin/x", "/lib", "/tmp", "/run", "/var", "/etc/passwd", "/etc/passwd/x" };
-        static const char *const good[] = { "/work", "/home/alice", "/home/alice/p", "/tmp/x", "/mnt/workspace", "/opt", "/srv/a/b" };
+        static const char *const bad[] = { "/", "/proc", "/proc/self", "/sys/x", "/dev", "/dev/shm", "relative",
+                "/a/../b", "/a//b", "/usr", "/usr/local/x", "/etc", "/bin/x", "/lib", "/tmp", "/run", "/var",
+                "/etc/passwd", "/etc/passwd/x" };
+        static const char *const good[] = { "/work", "/home/alice", "/home/alice/p", "/tmp/x", "/mnt/workspace",
+                "/opt", "/srv/a/b" };
         Request *q;
 
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
@@ -250,29 +267,33 @@ static void test_workspace_path(_unused_ void **state) {
 
 /* What nobody may show, by whatever name and way (CVE-2026-27002). */
 static void test_t65_forbidden_sources(_unused_ void **state) {
-        static const char *const never[] = { "/", "/proc", "/proc/1/root", "/sys", "/sys/fs/cgroup", "/dev", "/dev/sda", "/boot",
-                "/root", "/root/.ssh", "/run", "/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock",
-                "/run/dbus/system_bus_socket", "/run/user/1000/bus", "/run/systemd/private", "/run/ocsb/stage.sock",
-                "/var/run", "/var/run/docker.sock", "/etc/ocsb", "/etc/ocsb/ceilings.d", "/etc/shadow", "/etc/ssh",
-                "/var/lib/docker", "/var/lib/ocsb" };
+        static const char *const never[] = { "/", "/proc", "/proc/1/root", "/sys", "/sys/fs/cgroup", "/dev",
+                "/dev/sda", "/boot", "/root", "/root/.ssh", "/run", "/run/docker.sock", "/run/podman/podman.sock",
+                "/run/containerd/containerd.sock", "/run/dbus/system_bus_socket", "/run/user/1000/bus",
+                "/run/systemd/private", "/run/ocsb/stage.sock", "/var/run", "/var/run/docker.sock", "/etc/ocsb",
+                "/etc/ocsb/ceilings.d", "/etc/shadow", "/etc/ssh", "/var/lib/docker", "/var/lib/ocsb" };
         static const char *const aliases[] = { "//run/docker.sock", "/run//docker.sock", "/run/./docker.sock",
                 "/var/../run/docker.sock", "/run/docker.sock/", "/./run", "/usr/../etc/shadow", "" };
-        static const char *const not_writable[] = { "/etc", "/etc/x", "/usr", "/usr/local", "/bin", "/lib64", "/opt/x", "/var",
-                "/home", "/tmp", "/var/tmp", "/srv" };
+        static const char *const not_writable[] = { "/etc", "/etc/x", "/usr", "/usr/local", "/bin", "/lib64",
+                "/opt/x", "/var", "/home", "/tmp", "/var/tmp", "/srv" };
         _cleanup_(policy_freep) Policy *open = builtin_policy();
 
         /* also below a ceiling that allows everything it can */
-        policy_prepend_ceiling(open, ceiling_of("{'profiles': '*', 'allow_profile_data': true, 'roots': ['host-minimal', 'host'],"
-                        "'networks': ['none'], 'read': ['/'], 'write': ['/'], 'exec': ['/'], 'workspace': {'allowed': true},"
-                        "'grants': {'allowed': true, 'beneath': ['/']}}"));
+        policy_prepend_ceiling(open,
+                        ceiling_of("{'profiles': '*', 'allow_profile_data': true, 'roots': ['host-minimal', 'host'],"
+                                   "'networks': ['none'], 'read': ['/'], 'write': ['/'], 'exec': ['/'], 'workspace': "
+                                   "{'allowed': true},"
+                                   "'grants': {'allowed': true, 'beneath': ['/']}}"));
         for (size_t i = 0; i < ELEMENTSOF(never); i++) {
                 g_autofree char *data = g_strdup_printf("{'root': 'host', 'filesystem': {'read': ['%s']}}", never[i]);
                 g_autofree char *optional = g_strdup_printf("{'filesystem': {'optional': {'read': ['%s']}}}", never[i]);
                 PolicyResult r;
 
                 refused(open, request_with(data), POLICY_E_CEILING, "no sandbox may see it");
-                refused(open, workspace_with("readonly", never[i], NULL), POLICY_E_CEILING, "a sandbox never gets to see");
-                refused(open, with_grant(request_for("default"), never[i], "/x", 0), POLICY_E_CEILING, "never gets to see");
+                refused(open, workspace_with("readonly", never[i], NULL), POLICY_E_CEILING,
+                                "a sandbox never gets to see");
+                refused(open, with_grant(request_for("default"), never[i], "/x", 0), POLICY_E_CEILING,
+                                "never gets to see");
                 r = resolved(open, request_with(optional));
                 assert_says(explained(&r, "dropped", "path", never[i], "reason"), "no sandbox may see it");
                 policy_result_done(&r);
@@ -283,18 +304,22 @@ static void test_t65_forbidden_sources(_unused_ void **state) {
                 refused(open, request_with(data), POLICY_E_PROFILE_INVALID, "filesystem.read[0]");
         }
         for (size_t i = 0; i < ELEMENTSOF(not_writable); i++) {
-                g_autofree char *data = g_strdup_printf("{'root': 'host', 'filesystem': {'write': ['%s']}}", not_writable[i]);
+                g_autofree char *data =
+                                g_strdup_printf("{'root': 'host', 'filesystem': {'write': ['%s']}}", not_writable[i]);
 
                 refused(open, request_with(data), POLICY_E_CEILING, "no sandbox may write there");
-                refused(open, workspace_with("workspace", not_writable[i], NULL), POLICY_E_CEILING, "never gets to write to");
-                refused(open, with_grant(request_for("default"), not_writable[i], "/x", PLAN_MOUNT_WRITE), POLICY_E_CEILING,
+                refused(open, workspace_with("workspace", not_writable[i], NULL), POLICY_E_CEILING,
                                 "never gets to write to");
+                refused(open, with_grant(request_for("default"), not_writable[i], "/x", PLAN_MOUNT_WRITE),
+                                POLICY_E_CEILING, "never gets to write to");
         }
 }
 
 static void test_grants(_unused_ void **state) {
-        PolicyResult r = resolved(policy, with_grant(with_grant(with_workspace(request_for("default"), "/home/alice/p"),
-                        "/srv/skills", "/workspace/.openclaw/sandbox-skills/skills", 0), "/data/a", "/agent", PLAN_MOUNT_EXEC));
+        PolicyResult r = resolved(policy,
+                        with_grant(with_grant(with_workspace(request_for("default"), "/home/alice/p"), "/srv/skills",
+                                                   "/workspace/.openclaw/sandbox-skills/skills", 0),
+                                        "/data/a", "/agent", PLAN_MOUNT_EXEC));
         const PlanMount *m = find_mount(&r, "/agent");
 
         assert_int_equal(m->kind, PLAN_MOUNT_FD);
@@ -312,11 +337,14 @@ static void test_grants(_unused_ void **state) {
                         POLICY_E_INVALID_ARGUMENT, "two grants would appear at \"/x\"");
         refused(policy, with_grant(request_for("default"), "/data", "/usr", 0), POLICY_E_INVALID_ARGUMENT,
                         "\"/usr\" cannot be granted there: every sandbox has a /usr of its own");
-        refused(policy, with_grant(request_for("default"), "/data", "/etc", 0), POLICY_E_INVALID_ARGUMENT, "cannot be granted there");
-        refused(policy, with_grant(request_for("default"), "/data", "/", 0), POLICY_E_INVALID_ARGUMENT, "the sandbox's own");
-        refused(policy, with_grant(request_for("default"), "/data", "x", 0), POLICY_E_INVALID_ARGUMENT, "not a normal absolute path");
-        refused(policy, with_grant(request_for("default"), "/data", "/x", PLAN_MOUNT_OPTIONAL), POLICY_E_INVALID_ARGUMENT,
-                        "an unknown kind of access");
+        refused(policy, with_grant(request_for("default"), "/data", "/etc", 0), POLICY_E_INVALID_ARGUMENT,
+                        "cannot be granted there");
+        refused(policy, with_grant(request_for("default"), "/data", "/", 0), POLICY_E_INVALID_ARGUMENT,
+                        "the sandbox's own");
+        refused(policy, with_grant(request_for("default"), "/data", "x", 0), POLICY_E_INVALID_ARGUMENT,
+                        "not a normal absolute path");
+        refused(policy, with_grant(request_for("default"), "/data", "/x", PLAN_MOUNT_OPTIONAL),
+                        POLICY_E_INVALID_ARGUMENT, "an unknown kind of access");
         {
                 Request *q = with_grant(request_for("default"), "/data", "/x", 0);
 
@@ -327,8 +355,9 @@ static void test_grants(_unused_ void **state) {
 
 /* root host: only what was granted, at its own place, plus what every sandbox has of its own. */
 static void test_host_view(_unused_ void **state) {
-        PolicyResult r = resolved(policy, request_with("{'root': 'host', 'filesystem': {'exec': ['/usr'], 'read': ['/etc'],"
-                        "'all': ['$HOME/src'], 'optional': {'read': ['/opt/x']}}}"));
+        PolicyResult r = resolved(policy,
+                        request_with("{'root': 'host', 'filesystem': {'exec': ['/usr'], 'read': ['/etc'],"
+                                     "'all': ['$HOME/src'], 'optional': {'read': ['/opt/x']}}}"));
         const PlanMount *m = find_mount(&r, "/home/alice/src");
 
         assert_int_equal(m->kind, PLAN_MOUNT_PATH);
@@ -363,9 +392,11 @@ static void test_host_view(_unused_ void **state) {
         policy_result_done(&r);
 
         /* the workspace is where it is on the host, and $WORKDIR says so */
-        r = resolved(policy, with_workspace(request_with("{'root': 'host', 'workspace': {'access': 'rw'},"
-                        "'filesystem': {'exec': ['/usr'], 'read': ['$WORKDIR/sub']}, 'deny': ['$WORKDIR/.env'], 'workdir': '$WORKDIR/a'}"),
-                        "/home/alice/p"));
+        r = resolved(policy,
+                        with_workspace(request_with("{'root': 'host', 'workspace': {'access': 'rw'},"
+                                                    "'filesystem': {'exec': ['/usr'], 'read': ['$WORKDIR/sub']}, "
+                                                    "'deny': ['$WORKDIR/.env'], 'workdir': '$WORKDIR/a'}"),
+                                        "/home/alice/p"));
         assert_int_equal(find_mount(&r, "/home/alice/p")->kind, PLAN_MOUNT_FD);
         assert_null(find_mount(&r, "/home/alice/p/sub"));
         assert_says(explained(&r, "dropped", "path", "/home/alice/p/sub", "reason"), "already there");
@@ -374,8 +405,8 @@ static void test_host_view(_unused_ void **state) {
         policy_result_done(&r);
         refused(policy, with_workspace(request_with("{'root': 'host', 'workspace': {'access': 'rw'}}"), NULL),
                         POLICY_E_INVALID_ARGUMENT, "say where it shall appear (workspace-path)");
-        refused(policy, request_with("{'root': 'host', 'filesystem': {'read': ['$WORKDIR']}}"), POLICY_E_INVALID_ARGUMENT,
-                        "$WORKDIR is not set");
+        refused(policy, request_with("{'root': 'host', 'filesystem': {'read': ['$WORKDIR']}}"),
+                        POLICY_E_INVALID_ARGUMENT, "$WORKDIR is not set");
 }
 
 static void test_grants_meet(_unused_ void **state) {
@@ -385,11 +416,14 @@ static void test_grants_meet(_unused_ void **state) {
         r = resolved(policy, request_with("{'filesystem': {'read': ['/opt/a'], 'exec': ['/opt/a'],"
                         "'optional': {'read': ['/opt/a'], 'write': ['$HOME/x'], 'exec': ['$HOME/x']}}}"));
         assert_int_equal(find_mount(&r, "/opt/a")->flags, PLAN_MOUNT_EXEC);
-        assert_int_equal(find_mount(&r, "/home/alice/x")->flags, PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC | PLAN_MOUNT_OPTIONAL);
+        assert_int_equal(find_mount(&r, "/home/alice/x")->flags,
+                        PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC | PLAN_MOUNT_OPTIONAL);
         policy_result_done(&r);
 
         /* what the root has anyway */
-        r = resolved(policy, request_with("{'filesystem': {'exec': ['/usr', '/usr/share', '/bin', '/lib/x'], 'read': ['/etc/ssl/certs']}}"));
+        r = resolved(policy,
+                        request_with("{'filesystem': {'exec': ['/usr', '/usr/share', '/bin', '/lib/x'], 'read': "
+                                     "['/etc/ssl/certs']}}"));
         assert_int_equal(find_mount(&r, "/usr")->flags, PLAN_MOUNT_EXEC);
         assert_null(find_mount(&r, "/usr/share"));
         assert_null(find_mount(&r, "/lib/x"));
@@ -404,7 +438,8 @@ static void test_grants_meet(_unused_ void **state) {
         assert_int_equal(find_denial(&r, "/etc/ssl/private"), PLAN_DENY_ALL);
         policy_result_done(&r);
 
-        refused(policy, request_with("{'filesystem': {'read': ['/etc']}}"), POLICY_E_INVALID_ARGUMENT, "every sandbox has a /etc/");
+        refused(policy, request_with("{'filesystem': {'read': ['/etc']}}"), POLICY_E_INVALID_ARGUMENT,
+                        "every sandbox has a /etc/");
 
         /* by path within what came as a descriptor */
         r = resolved(policy, with_workspace(request_with("{'workspace': {'access': 'rw', 'path': '$HOME'},"
@@ -414,26 +449,30 @@ static void test_grants_meet(_unused_ void **state) {
         refused(policy, with_workspace(request_with("{'workspace': {'access': 'ro', 'path': '$HOME'},"
                         "'filesystem': {'all': ['$HOME/x']}}"), "/home/alice"), POLICY_E_INVALID_ARGUMENT,
                         "pass it as a descriptor as well");
-        refused(policy, with_workspace(request_with("{'workspace': {'access': 'rw', 'path': '$HOME'},"
-                        "'filesystem': {'all': ['$HOME/x']}}"), "/data"), POLICY_E_INVALID_ARGUMENT, "pass it as a descriptor");
+        refused(policy,
+                        with_workspace(request_with("{'workspace': {'access': 'rw', 'path': '$HOME'},"
+                                                    "'filesystem': {'all': ['$HOME/x']}}"),
+                                        "/data"),
+                        POLICY_E_INVALID_ARGUMENT, "pass it as a descriptor");
         r = resolved(policy, with_workspace(request_with("{'workspace': {'access': 'rw', 'path': '$HOME'},"
                         "'filesystem': {'optional': {'all': ['$HOME/x']}}}"), "/data"));
-        assert_says(explained(&r, "dropped", "path", "/home/alice/x", "reason"), "lies in a directory that the request passed");
+        assert_says(explained(&r, "dropped", "path", "/home/alice/x", "reason"),
+                        "lies in a directory that the request passed");
         policy_result_done(&r);
 }
 
 /* Denials */
 
 static void test_t20_secrets(_unused_ void **state) {
-        static const char *const secrets[] = { ".ssh", ".gnupg", ".aws", ".azure", ".config/gcloud", ".kube", ".docker", ".netrc",
-                ".git-credentials", ".config/gh", ".npmrc", ".pypirc", ".cargo/credentials", ".cargo/credentials.toml",
-                ".local/share/keyrings", ".password-store", ".mozilla", ".config/google-chrome", ".config/chromium",
-                ".config/BraveSoftware", ".thunderbird", ".bash_history", ".zsh_history", ".python_history",
-                ".node_repl_history", ".psql_history", ".mysql_history", ".vault-token", ".terraform.d", ".config/rclone",
-                ".config/1Password", ".openclaw/credentials" };
-        static const char *const kept[] = { ".bashrc", ".profile", ".zshrc", ".zshenv", ".bash_profile", ".bash_login", ".config/fish",
-                ".config/autostart", ".config/systemd", ".gitconfig", ".git/hooks", ".git/config", ".mcp.json", ".vscode", ".idea",
-                ".claude", ".codex", ".cursor", ".envrc" };
+        static const char *const secrets[] = { ".ssh", ".gnupg", ".aws", ".azure", ".config/gcloud", ".kube",
+                ".docker", ".netrc", ".git-credentials", ".config/gh", ".npmrc", ".pypirc", ".cargo/credentials",
+                ".cargo/credentials.toml", ".local/share/keyrings", ".password-store", ".mozilla",
+                ".config/google-chrome", ".config/chromium", ".config/BraveSoftware", ".thunderbird", ".bash_history",
+                ".zsh_history", ".python_history", ".node_repl_history", ".psql_history", ".mysql_history",
+                ".vault-token", ".terraform.d", ".config/rclone", ".config/1Password", ".openclaw/credentials" };
+        static const char *const kept[] = { ".bashrc", ".profile", ".zshrc", ".zshenv", ".bash_profile",
+                ".bash_login", ".config/fish", ".config/autostart", ".config/systemd", ".gitconfig", ".git/hooks",
+                ".git/config", ".mcp.json", ".vscode", ".idea", ".claude", ".codex", ".cursor", ".envrc" };
         static const struct {
                 const char *host, *home, *real;
         } views[] = {
@@ -511,7 +550,8 @@ static void test_secrets_are_mapped(_unused_ void **state) {
 
 /* Granting the denied thing itself, or something in it. */
 static void test_t20_secrets_are_not_granted(_unused_ void **state) {
-        static const char *const never[] = { "$HOME/.ssh", "$HOME/.ssh/config", "$HOME/.aws/sso", "$XDG_DATA_HOME/keyrings" };
+        static const char *const never[] = { "$HOME/.ssh", "$HOME/.ssh/config", "$HOME/.aws/sso",
+                "$XDG_DATA_HOME/keyrings" };
         static const char *const not_writable[] = { "$HOME/.bashrc", "$HOME/.config/systemd/user", "$HOME/.claude" };
 
         for (size_t i = 0; i < ELEMENTSOF(never); i++) {
@@ -535,8 +575,10 @@ static void test_t20_secrets_are_not_granted(_unused_ void **state) {
         }
         refused(policy, with_workspace(request_for("readonly"), "/home/alice/.ssh"), POLICY_E_CEILING,
                         "request grants \"/home/alice/.ssh\" (rx), of which all is denied: private keys");
-        refused(policy, with_grant(request_for("default"), "/home/alice/.gnupg/private", "/k", 0), POLICY_E_CEILING, "private keys");
-        refused(policy, with_workspace(request_for("workspace"), "/home/alice/.config/fish"), POLICY_E_CEILING, "of which writing is denied");
+        refused(policy, with_grant(request_for("default"), "/home/alice/.gnupg/private", "/k", 0), POLICY_E_CEILING,
+                        "private keys");
+        refused(policy, with_workspace(request_for("workspace"), "/home/alice/.config/fish"), POLICY_E_CEILING,
+                        "of which writing is denied");
 }
 
 static void test_denials_of_profiles(_unused_ void **state) {
@@ -548,24 +590,32 @@ static void test_denials_of_profiles(_unused_ void **state) {
                 _cleanup_(policy_freep) Policy *p = builtin_policy();
                 g_autofree char *why = NULL;
                 Profile *parent = NULL;
-                static const char text[] = "{\"name\": \"parent\", \"deny\": [\"$HOME/private\"], \"deny_write\": [\"$HOME/docs\"]}";
+                static const char text[] = "{\"name\": \"parent\", \"deny\": [\"$HOME/private\"], \"deny_write\": "
+                                           "[\"$HOME/docs\"]}";
 
                 assert_int_equal(profile_parse("x", NULL, "parent", text, strlen(text), &parent, &why), 0);
                 assert_int_equal(policy_add_profile(p, parent, &why), 0);
-                r = resolved(p, request_with("{'extends': 'parent', 'deny': [], 'filesystem': {'all': ['$HOME/private/ok', '$HOME/docs/x']}}"));
+                r = resolved(p,
+                                request_with("{'extends': 'parent', 'deny': [], 'filesystem': {'all': "
+                                             "['$HOME/private/ok', '$HOME/docs/x']}}"));
                 assert_null(find_mount(&r, "/home/alice/private/ok"));
                 assert_says(explained(&r, "dropped", "path", "/home/alice/private/ok", "reason"),
                                 "all denied by profile test > parent: asked for");
                 /* of what may not be written the reading is left */
                 assert_int_equal(find_mount(&r, "/home/alice/docs/x")->flags, PLAN_MOUNT_EXEC);
                 policy_result_done(&r);
-                refused(p, with_workspace(request_with("{'extends': 'parent', 'workspace': {'access': 'rw'}}"), "/home/alice/private/w"),
+                refused(p,
+                                with_workspace(request_with("{'extends': 'parent', 'workspace': {'access': 'rw'}}"),
+                                                "/home/alice/private/w"),
                                 POLICY_E_INVALID_ARGUMENT, "profile test > parent denies");
         }
 
         /* inside a granted tree, by the path inside or on the host */
-        r = resolved(policy, with_workspace(request_with("{'workspace': {'access': 'rw'}, 'deny': ['/workspace/.env', '$HOME/p/.key'],"
-                        "'deny_write': ['$WORKDIR/ci', '/usr/share/x']}"), "/home/alice/p"));
+        r = resolved(policy,
+                        with_workspace(request_with("{'workspace': {'access': 'rw'}, 'deny': ['/workspace/.env', "
+                                                    "'$HOME/p/.key'],"
+                                                    "'deny_write': ['$WORKDIR/ci', '/usr/share/x']}"),
+                                        "/home/alice/p"));
         assert_int_equal(find_denial(&r, "/workspace/.env"), PLAN_DENY_ALL);
         assert_int_equal(find_denial(&r, "/workspace/.key"), PLAN_DENY_ALL);
         assert_int_equal(find_denial(&r, "/workspace/ci"), PLAN_DENY_WRITE);
@@ -606,6 +656,11 @@ static void test_denials_of_profiles(_unused_ void **state) {
                 q->deny[0] = g_strdup(needed[i]);
                 refused(policy, q, POLICY_E_INVALID_ARGUMENT, "request denies");
         }
+        /* a grant that is denied leaves no trace: the home directory is what it is without */
+        r = resolved(policy, request_with("{'filesystem': {'optional': {'read': ['$HOME/x']}}, 'deny': ['$HOME/x']}"));
+        assert_null(find_mount(&r, "/home/alice/x"));
+        assert_int_equal(find_mount(&r, "/home/alice")->kind, PLAN_MOUNT_SCRATCH);
+        policy_result_done(&r);
         /* optional parts of the system may go */
         q = request_for("default");
         q->deny = g_strsplit("/etc/fonts", " ", 0);
@@ -621,7 +676,9 @@ static void test_denial_under_optional_grant(_unused_ void **state) {
 
         assert_int_equal(find_denial(&r, "/home/alice/.config/autostart"), PLAN_DENY_WRITE);
         policy_result_done(&r);
-        r = resolved(policy, request_with("{'root': 'host', 'filesystem': {'all': ['$HOME'], 'read': ['$HOME/.config']}}"));
+        r = resolved(policy,
+                        request_with("{'root': 'host', 'filesystem': {'all': ['$HOME'], 'read': "
+                                     "['$HOME/.config']}}"));
         assert_int_equal(find_denial(&r, "/home/alice/.config/autostart"), -1);
         policy_result_done(&r);
 }
@@ -701,14 +758,16 @@ static void test_hostname_and_network(_unused_ void **state) {
         assert_string_equal(r.plan->hostname, "mine");
         assert_string_equal(find_mount(&r, "/etc/hostname")->source, "mine\n");
         policy_result_done(&r);
-        static const char *const bad[] = { "", "a.b", "-a", "a\n127.0.0.1 x", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+        static const char *const bad[] = { "", "a.b", "-a", "a\n127.0.0.1 x",
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
         for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
                 q = request_for("default");
                 q->hostname = g_strdup(bad[i]);
                 refused(policy, q, POLICY_E_INVALID_ARGUMENT, "is not a host name");
         }
         /* T66: no way into another namespace */
-        static const char *const networks[] = { "", "host", "bridge", "container:abc", "ns:/proc/1/ns/net", "None", "none\n" };
+        static const char *const networks[] = { "", "host", "bridge", "container:abc", "ns:/proc/1/ns/net", "None",
+                "none\n" };
         for (size_t i = 0; i < ELEMENTSOF(networks); i++) {
                 q = request_for("default");
                 q->network = g_strdup(networks[i]);
@@ -728,12 +787,20 @@ static void test_digest(_unused_ void **state) {
         PolicyResult a, b;
         Request *q;
 
-        a = resolved(policy, with_workspace(request_with("{'workspace': {'access': 'rw'}, 'filesystem': {'read': ['/opt/a', '/opt/b']},"
-                        "'env': {'A': '1', 'B': '2'}, 'deny': ['/workspace/x', '/workspace/y']}"), "/home/alice/p"));
+        a = resolved(policy,
+                        with_workspace(request_with("{'workspace': {'access': 'rw'}, 'filesystem': {'read': "
+                                                    "['/opt/a', '/opt/b']},"
+                                                    "'env': {'A': '1', 'B': '2'}, 'deny': ['/workspace/x', "
+                                                    "'/workspace/y']}"),
+                                        "/home/alice/p"));
         c.groups = reversed;
         c.n_groups = ELEMENTSOF(reversed);
-        b = resolved_for(policy, &c, with_workspace(request_with("{'deny': ['/workspace/y', '/workspace/x'], 'env': {'B': '2', 'A': '1'},"
-                        "'filesystem': {'read': ['/opt/b', '/opt/a', '/opt/a']}, 'workspace': {'access': 'rw'}}"), "/home/alice/p"));
+        b = resolved_for(policy, &c,
+                        with_workspace(request_with("{'deny': ['/workspace/y', '/workspace/x'], 'env': {'B': '2', "
+                                                    "'A': '1'},"
+                                                    "'filesystem': {'read': ['/opt/b', '/opt/a', '/opt/a']}, "
+                                                    "'workspace': {'access': 'rw'}}"),
+                                        "/home/alice/p"));
         assert_string_equal(a.digest, b.digest);
         policy_result_done(&b);
 
@@ -746,8 +813,12 @@ static void test_digest(_unused_ void **state) {
         policy_result_done(&b);
 
         /* which directory is (T55: approved for one, executed with another) */
-        b = resolved(policy, with_workspace(request_with("{'workspace': {'access': 'rw'}, 'filesystem': {'read': ['/opt/a', '/opt/b']},"
-                        "'env': {'A': '1', 'B': '2'}, 'deny': ['/workspace/x', '/workspace/y']}"), "/home/alice/q"));
+        b = resolved(policy,
+                        with_workspace(request_with("{'workspace': {'access': 'rw'}, 'filesystem': {'read': "
+                                                    "['/opt/a', '/opt/b']},"
+                                                    "'env': {'A': '1', 'B': '2'}, 'deny': ['/workspace/x', "
+                                                    "'/workspace/y']}"),
+                                        "/home/alice/q"));
         assert_string_not_equal(a.digest, b.digest);
         policy_result_done(&b);
         policy_result_done(&a);
@@ -758,8 +829,10 @@ static void test_plans_are_valid(_unused_ void **state) {
         static const char *const data[] = {
                 "{}",
                 "{'root': 'host', 'filesystem': {'exec': ['/usr', '/etc', '/opt']}}",
-                "{'root': 'host', 'filesystem': {'all': ['$HOME'], 'exec': ['/usr', '/bin', '/lib', '/lib64'], 'read': ['/etc']}}",
-                "{'filesystem': {'all': ['$HOME/a'], 'read': ['/etc/ssl']}, 'limits': {'memory': '1G', 'cpu': '50%'}}",
+                "{'root': 'host', 'filesystem': {'all': ['$HOME'], 'exec': ['/usr', '/bin', '/lib', '/lib64'], "
+                "'read': ['/etc']}}",
+                "{'filesystem': {'all': ['$HOME/a'], 'read': ['/etc/ssl']}, 'limits': {'memory': '1G', 'cpu': "
+                "'50%'}}",
         };
 
         for (size_t i = 0; i < ELEMENTSOF(data); i++) {
@@ -790,7 +863,9 @@ static void test_t62_summary(_unused_ void **state) {
 
         with_grant(q, "/data/\xff\xfe", "/x", PLAN_MOUNT_WRITE);
         r = resolved(policy, q);
-        assert_string_equal(r.summary, "root host-minimal, network none, writes /home/alice/\\x1b[31m\\x0aroot host-minimal\\u{202e}, "
+        assert_string_equal(r.summary,
+                        "root host-minimal, network none, writes /home/alice/\\x1b[31m\\x0aroot "
+                        "host-minimal\\u{202e}, "
                         "/data/\\xff\\xfe");
         assert_true(utf8_is_valid(r.explain, strlen(r.explain)));
         for (const char *s = r.explain; *s; s++)
@@ -801,7 +876,8 @@ static void test_t62_summary(_unused_ void **state) {
         /* never more than 200 characters, the number of what is left out is said */
         q = with_workspace(request_for("workspace"), "/home/alice/p");
         for (int i = 0; i < 12; i++) {
-                g_autofree char *host = g_strdup_printf("/data/\xc3\xa4%d/%0*d", i, 300 - i * 20 > 200 ? 200 : 300 - i * 20, 0);
+                g_autofree char *host = g_strdup_printf(
+                                "/data/\xc3\xa4%d/%0*d", i, 300 - i * 20 > 200 ? 200 : 300 - i * 20, 0);
                 g_autofree char *inside = g_strdup_printf("/x%d", i);
 
                 with_grant(q, host, inside, i % 2 ? PLAN_MOUNT_WRITE : 0);

@@ -261,6 +261,14 @@ def wait_for(what, condition, timeout=20):
         time.sleep(0.05)
 
 
+def wait_for_exec(session, n=1):
+    """Until n execs run in the session; fails at once when there is no such session any more."""
+    end = time.monotonic() + 20
+    while len(session_property(session, 'Execs')) < n:
+        assert time.monotonic() < end, f'no exec runs in {session}'
+        time.sleep(0.05)
+
+
 def installed_files():
     with open('/usr/local/share/installed-files', encoding='utf-8') as f:
         return f.read().splitlines()

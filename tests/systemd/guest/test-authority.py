@@ -148,7 +148,7 @@ def other_users_session():
     """bob neither sees nor touches openclaw's session (flatpak GHSA-89xm-3m96-w3jg)"""
     session = create()
     c = Command('ocsbctl', 'exec', session, '--', 'sleep', '60', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     assert session not in ocsbctl('list', '--no-ask-password', user='bob').stdout
     assert sessions('bob') == []
     for args in (['status', session], ['show', session], ['exec', '--no-ask-password', session, '--', 'true'],

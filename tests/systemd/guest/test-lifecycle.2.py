@@ -45,7 +45,7 @@ def uninstall():
     """stopped, disabled and its files removed as a package does it, nothing of the project is left"""
     session = create()
     Command('ocsbctl', 'exec', session, '--', 'sleep', '987', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     # prerm
     sh('systemctl', 'disable', '--now', *units())
     sh('systemctl', 'stop', 'ocsb.slice')

@@ -13,7 +13,7 @@ def before_the_cut():
                      '--profile=workspace')
     execute(session, 'sh', '-c', 'echo kept > /workspace/file')
     Command('ocsbctl', 'exec', session, '--', 'sleep', '60', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     ocsbctl('create', '--name=cut2')
     sh('sync')
 

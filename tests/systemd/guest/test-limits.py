@@ -18,7 +18,7 @@ def scope_is_visible():
     """a session is ocsb-ID.scope in ocsb.slice, seen by systemctl status and systemd-cgls"""
     session = create('--name=seen')
     c = Command('ocsbctl', 'exec', session, '--', 'sleep', '987', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     assert unit(scope(session), 'Slice') == 'ocsb.slice'
     assert unit(scope(session), 'Delegate') == 'yes'
     says(sh('systemctl', 'status', '--no-pager', scope(session)).stdout, 'ocsb-seen.scope', r'active \(running\)',
@@ -35,7 +35,7 @@ def scope_goes_with_the_session():
     """with the session its scope, cgroup, processes and mounts are gone"""
     session = create()
     Command('ocsbctl', 'exec', session, '--', 'sh', '-c', 'setsid sleep 987 & sleep 987', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     cgroup = session_property(session, 'Cgroup')
     monitor = session_property(session, 'MonitorPid')
     ocsbctl('rm', session)
@@ -49,12 +49,32 @@ def scope_goes_with_the_session():
 
 
 @test
+def scope_name_again():
+    """thirty sessions of one name one after the other: each is made, and no scope is left"""
+    for i in range(30):
+        create('--name=again')
+        if i % 3 == 0:
+            execute('again', 'true')
+        ocsbctl('rm', 'again')
+    left = sh('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'ocsb-*.scope').stdout
+    assert left == '', left
+
+
+@test
 def scope_can_be_stopped():
     """systemctl stop of a scope, and of the slice, ends sessions as cleanly as ocsbctl rm"""
     first, second, third = create(), create(), create()
+    running = [Command('ocsbctl', 'exec', s, '--', 'sh', '-c', 'trap "" TERM HUP; while :; do sleep 1; done',
+                       user='openclaw') for s in (first, second)]
+    for s in first, second:
+        wait_for_exec(s)
+    running[1].p.kill()
+    start = time.monotonic()
     sh('systemctl', 'stop', scope(first))
     wait_for('the session to go', lambda: sessions() == sorted([second, third]))
     sh('systemctl', 'stop', 'ocsb.slice')
+    # Not by the timeout that makes a machine with sessions hang at shutdown.
+    assert time.monotonic() - start < 8
     wait_for('all sessions to go', lambda: sessions() == [])
     wait_for('their state to go', lambda: os.listdir('/run/ocsb/state') == [])
     assert execute(create(), 'echo', 'again').stdout == 'again\n'
@@ -79,7 +99,7 @@ def memory_of_others():
     """an exec that runs out of memory does not take its neighbour in the session with it"""
     session = create('--memory=64M', '--swap=0')
     c = Command('ocsbctl', 'exec', session, '--', 'sh', '-c', 'sleep 5; exit 6', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     assert execute(session, 'python3', '-c', HOG.format(200), check=False).returncode == 137
     assert c.wait() == 6, c.text()
 
@@ -115,7 +135,7 @@ def cpu():
     """measured CPU time stays within the limit"""
     session = create('--cpus=0.2')
     c = Command('ocsbctl', 'exec', session, '--', 'sh', '-c', 'while :; do :; done', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
 
     def used():
         return int(dict(line.split() for line in cgroup_file(session, 'cpu.stat').splitlines())['usage_usec'])
@@ -147,7 +167,7 @@ def execs_and_nofile():
     session = create('--limit=execs=2', '--limit=nofile=64')
     assert execute(session, 'sh', '-c', 'ulimit -n; ulimit -Hn').stdout.split() == ['64', '64']
     held = [Command('ocsbctl', 'exec', session, '--', 'sleep', '60', user='openclaw') for _ in range(2)]
-    wait_for('two execs', lambda: len(session_property(session, 'Execs')) == 2)
+    wait_for_exec(session, 2)
     p = execute(session, 'true', check=False)
     assert p.returncode == 125, (p.returncode, p.stderr)
     for c in held:

@@ -137,7 +137,7 @@ def end_while_daemon_is_down():
     """an exec that ends, and a session that ends, while ocsbd is down are told right afterwards"""
     session, gone = create(), create()
     c = Command('ocsbctl', 'exec', session, '--', 'sh', '-c', 'sleep 1; echo said; exit 9', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     sh('systemctl', 'stop', 'ocsbd.socket', 'ocsbd')
     sh('systemctl', 'stop', f'ocsb-{gone}.scope')
     assert c.wait() == 9 and c.text() == 'said\n', c.text()

@@ -98,7 +98,7 @@ def daemon_has_no_child():
     """ocsbd is no parent of anything, also with a session and a running command"""
     session = create()
     c = Command('ocsbctl', 'exec', session, '--', 'sleep', '60', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     with open(f'/proc/{main_pid("ocsbd")}/task/{main_pid("ocsbd")}/children', encoding='ascii') as f:
         assert f.read() == ''
     assert c.p.poll() is None
@@ -109,7 +109,7 @@ def monitor_has_no_privilege():
     """a session's monitor and everything in the session is without any capability on the host"""
     session = create()
     c = Command('ocsbctl', 'exec', session, '--', 'sleep', '60', user='openclaw')
-    wait_for('the exec', lambda: session_property(session, 'Execs'))
+    wait_for_exec(session)
     cgroup = session_property(session, 'Cgroup')
     pids = []
     for directory, _, files in os.walk(f'/sys/fs/cgroup{cgroup}'):

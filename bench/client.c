@@ -12,6 +12,7 @@
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,16 +69,23 @@ static int call(Client *c, sd_bus_message *m, sd_bus_message **ret) {
         return r;
 }
 
-int session_create(Client *c, const char *id, BenchSession *ret) {
+int session_create(Client *c, const char *id, const char *directory, BenchSession *ret) {
+        _cleanup_close_ int own = -EBADF;
         sd_bus_message *m = NULL, *reply = NULL;
         const char *path, *got;
-        int r;
+        int workspace = c->workspace, r;
 
         *ret = (BenchSession) { .channel = -EBADF };
+        if (directory) {
+                (void) mkdirat(c->workspace, directory, 0755);
+                workspace = own = openat(c->workspace, directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+                if (own < 0)
+                        return client_fail(-errno, "%s: %s", directory, strerror(errno));
+        }
         r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, MANAGER_PATH, BUS_NAME ".Manager", "CreateSession");
         if (r >= 0)
-                r = id ? sd_bus_message_append(m, "sa{sv}", "default", 2, "workspace", "h", c->workspace, "id", "s", id)
-                       : sd_bus_message_append(m, "sa{sv}", "default", 1, "workspace", "h", c->workspace);
+                r = id ? sd_bus_message_append(m, "sa{sv}", "default", 2, "workspace", "h", workspace, "id", "s", id)
+                       : sd_bus_message_append(m, "sa{sv}", "default", 1, "workspace", "h", workspace);
         if (r >= 0)
                 r = call(c, m, &reply);
         if (r >= 0)

@@ -27,8 +27,9 @@ typedef struct BenchSession {
         int channel;
 } BenchSession;
 
-/* CreateSession of profile "default" with the workspace; id NULL: ocsbd makes one up. */
-int session_create(Client *c, const char *id, BenchSession *ret);
+/* CreateSession of profile "default" with the client's workspace, or a directory of this name in it, which is made; id
+ * NULL: ocsbd makes one up. */
+int session_create(Client *c, const char *id, const char *directory, BenchSession *ret);
 int session_terminate(Client *c, BenchSession *s);
 /* A channel by OpenChannel, or by HELLO on ocsbd's channel socket. */
 int session_open_channel(Client *c, BenchSession *s);

@@ -101,6 +101,7 @@ class Bench:
             Contender("floor", self.user, ["spawn", *floor]),
             Contender("stage-create", self.builder, ["stage"]),
             Contender("bus-create", self.user, ["create"]),
+            Contender("bus-remove", self.user, ["remove"]),
             Contender("ocsbctl-run", self.user, ["spawn", "ocsbctl", "run", "--", "/bin/true"]),
             Contender("bwrap", self.user, ["spawn", *peers.bubblewrap(self.workspace)]),
             Contender("bwrap-root", self.root, ["spawn", *peers.bubblewrap(self.root_workspace)]),
@@ -142,8 +143,7 @@ class Bench:
                     self.skipped[c.name] = f"in round {r}: {e}"
                     contenders.remove(c)
         self.result["latency"] = {
-            c.name: {"p10_ms": quantile(c.samples, 0.1) / 1e6, "p50_ms": quantile(c.samples, 0.5) / 1e6, "p99_ms": quantile(c.samples, 0.99) / 1e6, "n": len(c.samples)}
-            for c in contenders}
+            c.name: {**{f"p{q}_ms": quantile(c.samples, q / 100) / 1e6 for q in (10, 50, 99)}, "n": len(c.samples)} for c in contenders}
 
     def rates(self):
         """8 callers, each its own connection; and bytes through one pipe."""
@@ -164,9 +164,9 @@ class Bench:
         self.result["rate"] = {name: {"p50_per_s": quantile(v, 0.5), "n": len(v)} for name, v in samples.items()}
 
     def growth(self):
-        """create and exec beside so many idle sessions, each level with its own "true"; memory of all that is ours."""
+        """create, remove and exec beside so many idle sessions, each level with its own "true"; memory of all that is ours."""
         rows = [Contender("true", self.user, ["spawn", "/bin/true"]), Contender("bus-create", self.user, ["create"]),
-                Contender("channel-exec", self.user, ["channel"])]
+                Contender("bus-remove", self.user, ["remove"]), Contender("channel-exec", self.user, ["channel"])]
         levels = []
         try:
             for idle in self.options["levels"]:

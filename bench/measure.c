@@ -84,11 +84,24 @@ static int time_spawn(Measure *m, char *const *argv, uint64_t *ret) {
 static int time_create(Measure *m, char *const *argv, uint64_t *ret) {
         BenchSession s;
         uint64_t start = now_nsec();
-        int r = session_create(&m->client, NULL, &s);
+        int r = session_create(&m->client, NULL, NULL, &s);
 
         (void) argv;
         *ret = now_nsec() - start;
         return r < 0 ? r : session_terminate(&m->client, &s);
+}
+
+static int time_remove(Measure *m, char *const *argv, uint64_t *ret) {
+        BenchSession s;
+        uint64_t start;
+        int r = session_create(&m->client, NULL, NULL, &s);
+
+        (void) argv;
+        start = now_nsec();
+        if (r >= 0)
+                r = session_terminate(&m->client, &s);
+        *ret = now_nsec() - start;
+        return r;
 }
 
 static int time_stage(Measure *m, char *const *argv, uint64_t *ret) {
@@ -134,7 +147,7 @@ static int timed(Measure *m, char *const *words, int (*fn)(Measure *m, char *con
         return 0;
 }
 
-/* ---- sessions that just are there ---- */
+/* ---- sessions that just are there, each with a directory of its own ---- */
 
 static int fill(Measure *m, uint32_t wanted) {
         int r = 0;
@@ -149,7 +162,10 @@ static int fill(Measure *m, uint32_t wanted) {
                 m->idle = idle;
         }
         while (r >= 0 && m->n_idle < wanted) {
-                r = session_create(&m->client, NULL, &m->idle[m->n_idle]);
+                char directory[24];
+
+                (void) snprintf(directory, sizeof(directory), "idle-%zu", m->n_idle);
+                r = session_create(&m->client, NULL, directory, &m->idle[m->n_idle]);
                 m->n_idle += r >= 0;
         }
         return r;
@@ -166,7 +182,7 @@ typedef enum Work {
 
 static int cold_start(Client *c) {
         BenchSession s;
-        int r = session_create(c, NULL, &s), k;
+        int r = session_create(c, NULL, NULL, &s), k;
 
         if (r < 0)
                 return r;
@@ -204,7 +220,7 @@ static void worker(Measure *m, Work w, uint32_t n, int gate, int done) {
         if (w != WORK_FORK)
                 r = client_open(&c, m->workspace);
         if (r >= 0 && w == WORK_WARM)
-                r = session_create(&c, NULL, &s);
+                r = session_create(&c, NULL, NULL, &s);
         if (r >= 0 && w == WORK_WARM)
                 r = session_open_channel(&c, &s);
         for (uint32_t i = 0; r >= 0 && i < 5; i++)
@@ -307,7 +323,7 @@ static int open_standing(Measure *m, const char *id) {
         int r = client_open(&m->client, m->workspace);
 
         if (r >= 0)
-                r = session_create(&m->client, id, &m->standing);
+                r = session_create(&m->client, id, NULL, &m->standing);
         return r < 0 ? r : session_open_channel(&m->client, &m->standing);
 }
 
@@ -315,8 +331,8 @@ static int handle(Measure *m, char **words, size_t n) {
         static const struct {
                 const char *name;
                 int (*fn)(Measure *m, char *const *argv, uint64_t *ret);
-        } loops[] = { { "spawn", time_spawn }, { "create", time_create }, { "stage", time_stage },
-                { "channel", time_channel }, { "bus", time_bus } };
+        } loops[] = { { "spawn", time_spawn }, { "create", time_create }, { "remove", time_remove },
+                { "stage", time_stage }, { "channel", time_channel }, { "bus", time_bus } };
         static const char *const works[] = { [WORK_FORK] = "fork", [WORK_COLD] = "cold", [WORK_WARM] = "warm" };
         uint32_t a, b;
         double rate = 0;

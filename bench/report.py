@@ -9,12 +9,13 @@ import subprocess
 import sys
 
 WORSE = 1.15
-OURS = ("stage-create", "bus-create", "ocsbctl-run", "channel-exec", "bus-exec", "ocsbctl-exec", "cold", "warm", "pipe-exec", "growth")
+OURS = ("stage-create", "bus-create", "bus-remove", "ocsbctl-run", "channel-exec", "bus-exec", "ocsbctl-exec", "cold", "warm", "pipe-exec", "growth")
 LABELS = {
     "true": "true: vfork, exec and wait of /bin/true",
     "floor": "floor: the least that makes a sandbox, exec /bin/true",
     "stage-create": "create to READY, asked of ocsb-stage",
     "bus-create": "create to READY over D-Bus, polkit and all",
+    "bus-remove": "remove, until nothing is left",
     "ocsbctl-run": "ocsbctl run -- /bin/true",
     "bwrap": "bwrap --unshare-all, as user",
     "bwrap-root": "bwrap --unshare-all, as root",
@@ -144,12 +145,13 @@ def print_rates(result, out):
 
 
 def print_growth(result, out):
-    print(f"\n{'idle sessions':<16}{'create ms':>11}{'× true':>9}{'exec ms':>9}{'× true':>9}{'PSS MiB':>10}{'processes':>11}"
-          f"{'KiB a session':>15}", file=out)
+    print(f"\n{'idle sessions':<14}{'create ms':>10}{'× true':>8}{'remove ms':>11}{'× true':>8}{'exec ms':>9}{'× true':>8}"
+          f"{'PSS MiB':>9}{'processes':>11}{'KiB a session':>15}", file=out)
     for level in result["growth"]:
-        create, execute, true = (level[k + "_p50_ms"] for k in ("bus-create", "channel-exec", "true"))
-        print(f"{level['idle']:<16}{create:>11.3f}{create / true:>9.2f}{execute:>9.3f}{execute / true:>9.2f}"
-              f"{level['pss_kib'] / 1024:>10.1f}{level['processes']:>11}{number(memory(result, level['idle']), 0):>15}", file=out)
+        create, remove, execute, true = (level[k + "_p50_ms"] for k in ("bus-create", "bus-remove", "channel-exec", "true"))
+        print(f"{level['idle']:<14}{create:>10.3f}{create / true:>8.2f}{remove:>11.3f}{remove / true:>8.2f}{execute:>9.3f}"
+              f"{execute / true:>8.2f}{level['pss_kib'] / 1024:>9.1f}{level['processes']:>11}"
+              f"{number(memory(result, level['idle']), 0):>15}", file=out)
 
 
 def print_table(result, out):

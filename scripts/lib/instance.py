@@ -89,6 +89,8 @@ def _shadow_home():
     """A home directory for a new account, without a new name in the host's /home: the present ones are bound over."""
     names = [e.name for e in os.scandir("/home") if e.is_dir(follow_symlinks=False)]
     os.mkdir(f"{HERE}/layers/home", 0o755)
+    # A file system of its own: nothing that shares one with /run is ever shown in a sandbox.
+    kernel.mount("home", f"{HERE}/layers/home", "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, "mode=0755")
     for name in names:
         os.mkdir(f"{HERE}/layers/home/{name}")
         kernel.mount(f"/home/{name}", f"{HERE}/layers/home/{name}", None, kernel.MS_BIND | kernel.MS_REC)
@@ -256,7 +258,9 @@ class Stack:
         reports = ""
         for name in sorted(os.listdir(f"{HERE}/sanitizer")):
             reports += f"--- {name}\n" + (_read(f"{HERE}/sanitizer/{name}") or b"").decode(errors="replace")
-        return reports
+        log = self.log("ocsbd")  # where a process reports that was not given the options
+        found = re.search(r"^.*(ERROR: \w+Sanitizer|runtime error:)", log, re.M)
+        return reports + (log[found.start():] if found else "")
 
 
 def run_command(argv, user, extra_env, cgroup):

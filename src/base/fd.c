@@ -5,9 +5,11 @@
 #include "fd.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -177,6 +179,32 @@ int memfd_check_sealed(int fd) {
         return seals >= 0 && (seals & SEALS) == SEALS ? 0 : -EPERM;
 }
 
+/* Namespaces, /proc/PID/mem, cgroup and sysfs files call themselves regular. */
+static bool is_kernel_file(int fd) {
+        struct statfs s;
+
+        if (fstatfs(fd, &s) < 0)
+                return true;
+        switch ((unsigned long) s.f_type) {
+        case PROC_SUPER_MAGIC:
+        case SYSFS_MAGIC:
+        case CGROUP_SUPER_MAGIC:
+        case CGROUP2_SUPER_MAGIC:
+        case DEBUGFS_MAGIC:
+        case TRACEFS_MAGIC:
+        case SECURITYFS_MAGIC:
+        case SELINUX_MAGIC:
+        case BPF_FS_MAGIC:
+        case NSFS_MAGIC:
+        case EFIVARFS_MAGIC:
+        case 0x62656570UL: /* configfs */
+        case 0x50494446UL: /* pidfs */
+                return true;
+        default:
+                return false;
+        }
+}
+
 FdKind fd_kind(int fd) {
         struct stat st;
         int flags;
@@ -190,7 +218,7 @@ FdKind fd_kind(int fd) {
         case S_IFIFO:
                 return FD_KIND_PIPE;
         case S_IFREG:
-                return FD_KIND_FILE;
+                return is_kernel_file(fd) ? FD_KIND_OTHER : FD_KIND_FILE;
         case S_IFDIR:
                 return FD_KIND_DIRECTORY;
         case S_IFSOCK:

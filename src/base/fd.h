@@ -49,7 +49,7 @@ typedef enum FdKind {
         FD_KIND_TTY,
         FD_KIND_SOCKET,
         FD_KIND_PATH,     /* opened with O_PATH, whatever it points to */
-        FD_KIND_OTHER,    /* block and other character devices, anonymous inodes */
+        FD_KIND_OTHER,    /* block and other character devices, anonymous inodes, files of the kernel's file systems */
         _FD_KIND_MAX,
         _FD_KIND_INVALID = -EINVAL,
 } FdKind;

@@ -53,9 +53,12 @@ int agent_start(Agent *a) {
         if (a->pid == 0) {
                 char number[16];
                 int fd = dup(writer); /* without O_CLOEXEC */
+                sigset_t none;
 
                 (void) snprintf(number, sizeof(number), "%d", fd);
                 (void) signal(SIGPIPE, SIG_DFL);
+                sigemptyset(&none);
+                (void) sigprocmask(SIG_SETMASK, &none, NULL);
                 (void) prctl(PR_SET_PDEATHSIG, SIGTERM);
                 execl(AGENT_PATH, AGENT_PATH, "--notify-fd", number,
                                 session && *session ? "--fallback" : NULL, NULL);

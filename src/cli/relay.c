@@ -189,20 +189,19 @@ static int on_channel(Relay *r) {
 static int open_signals(Relay *r) {
         static const int wanted[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGUSR1, SIGUSR2,
                 SIGWINCH };
-        sigset_t set;
 
-        sigemptyset(&set);
+        sigemptyset(&r->blocked);
         for (size_t i = 0; i < ELEMENTSOF(wanted); i++) {
                 struct sigaction sa;
 
                 if (wanted[i] == SIGWINCH && !r->pty)
                         continue;
                 if (sigaction(wanted[i], NULL, &sa) >= 0 && sa.sa_handler != SIG_IGN)
-                        sigaddset(&set, wanted[i]);
+                        sigaddset(&r->blocked, wanted[i]);
         }
-        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        if (sigprocmask(SIG_BLOCK, &r->blocked, NULL) < 0)
                 return -errno;
-        r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        r->signal_fd = signalfd(-1, &r->blocked, SFD_CLOEXEC | SFD_NONBLOCK);
         return r->signal_fd < 0 ? -errno : 0;
 }
 
@@ -317,5 +316,7 @@ int relay_run(Relay *r) {
                 stdio_done(r->stdio);
         r->master = fd_close(r->master);
         r->signal_fd = fd_close(r->signal_fd);
+        /* What follows (a prompt, the end of a session) can be interrupted again. */
+        (void) sigprocmask(SIG_UNBLOCK, &r->blocked, NULL);
         return k;
 }

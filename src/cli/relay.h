@@ -4,6 +4,8 @@
 /* From EXEC to EXITED: waits for what the monitor says about one exec, relays what has to be relayed
  * meanwhile, and passes signals on. */
 
+#include <signal.h>
+
 #include "stream.h"
 #include "wire/message.h"
 
@@ -50,6 +52,7 @@ typedef struct Relay {
         /* private */
         bool started, done;
         int master, signal_fd;
+        sigset_t blocked; /* while it runs */
         uint32_t tag;
         unsigned interrupts, kills;
         uint64_t deadline; /* CLOCK_MONOTONIC milliseconds, 0: none */

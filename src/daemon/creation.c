@@ -348,7 +348,8 @@ static void take_ready(Operation *op, const MsgReady *ready, int control_fd) {
                 build_failed(c, ERROR_CEILING_EXCEEDED, "%s", why ? why : "A grant leads above your ceiling.");
                 return;
         }
-        c->manager->landlock_abi = ready->landlock_abi;
+        if (c->manager->landlock_abi == 0)
+                c->manager->landlock_abi = ready->landlock_abi; /* a filter kept the daemon from asking */
         r = session_attach_monitor(s, TAKE_FD(fd));
         if (r < 0)
                 build_failed(c, ERROR_SETUP_FAILED, "The session's monitor cannot be reached; try again.");

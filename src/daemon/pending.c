@@ -63,13 +63,13 @@ static GList *find_same(PendingStore *s, uid_t uid, const char *action, const ch
         return NULL;
 }
 
-static GList *find_waiting(PendingStore *s, uint64_t now, uint32_t number) {
+static GList *find(PendingStore *s, uint64_t now, uint32_t number) {
         expire(s, now);
         for (GList *l = s->requests.head; l; l = l->next) {
                 const PendingRequest *r = l->data;
 
                 if (r->number == number)
-                        return r->approved ? NULL : l;
+                        return l;
         }
         return NULL;
 }
@@ -113,25 +113,27 @@ int pending_add(PendingStore *s, uint64_t now, uid_t uid, const char *action, co
 }
 
 const PendingRequest *pending_get(PendingStore *s, uint64_t now, uint32_t number) {
-        GList *l = find_waiting(s, now, number);
+        GList *l = find(s, now, number);
 
         return l ? l->data : NULL;
 }
 
 int pending_approve(PendingStore *s, uint64_t now, uint32_t number) {
-        GList *l = find_waiting(s, now, number);
+        GList *l = find(s, now, number);
         PendingRequest *r;
 
         if (!l)
                 return -ENOENT;
         r = l->data;
+        if (r->approved)
+                return -ENOENT;
         r->approved = true;
         r->expires = now + PENDING_LIFETIME_USEC;
         return 0;
 }
 
 int pending_deny(PendingStore *s, uint64_t now, uint32_t number) {
-        GList *l = find_waiting(s, now, number);
+        GList *l = find(s, now, number);
 
         if (!l)
                 return -ENOENT;

@@ -33,10 +33,11 @@ DEFINE_CLEANUP(PendingStore, pending_store_free)
 int pending_add(PendingStore *s, uint64_t now, uid_t uid, const char *action, const char *key, const char *digest,
                 const char *message, uint32_t max, uint32_t *ret_number, bool *ret_new);
 
-/* A request that still waits, or NULL. */
+/* A request that still waits, or was approved and not used yet, or NULL. */
 const PendingRequest *pending_get(PendingStore *s, uint64_t now, uint32_t number);
 /* -ENOENT when it does not wait (any more). Approval starts a new lifetime. */
 int pending_approve(PendingStore *s, uint64_t now, uint32_t number);
+/* Also takes back an approval that was not used. */
 int pending_deny(PendingStore *s, uint64_t now, uint32_t number);
 
 /* True once after an approval of the very same thing. */

@@ -25,24 +25,61 @@
 #define MASK_ATTR (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 
-/* As the caller: the payload has the same rights to files, so what the walk cannot reach it cannot, either. */
-static int open_as_caller(BuildContext *c, int dir, const char *name, int flags, mode_t mode) {
+/* One component, never through a symlink. With root's rights: a directory that its owner cannot enter now he can
+ * enter after a chmod() from inside. As the caller where root has none (FUSE, NFS). */
+static int open_component(BuildContext *c, int dir, const char *name) {
         const Plan *p = c->plan;
-        int fd, r;
+        int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC), r;
 
+        if (fd >= 0 || errno != EACCES)
+                return fd < 0 ? -errno : fd;
         r = identity_fs_enter(p->uid, p->gid, p->groups, p->n_groups);
         if (r < 0)
                 return r;
-        fd = flags & O_DIRECTORY && flags & O_CREAT ? (mkdirat(dir, name, mode) < 0 ? -errno : 0)
-                                                    : openat(dir, name, flags | O_CLOEXEC, mode);
-        if (fd < 0 && !(flags & O_DIRECTORY && flags & O_CREAT))
-                fd = -errno;
+        fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        fd = fd < 0 ? -errno : fd;
         r = identity_fs_leave();
         if (r < 0) {
                 fd_close(fd);
                 return r;
         }
         return fd;
+}
+
+static int make_in(int dir, const char *name, bool is_dir) {
+        int fd;
+
+        if (is_dir)
+                return mkdirat(dir, name, 0755) < 0 ? -errno : 0;
+        fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return -errno;
+        fd_close(fd);
+        return 0;
+}
+
+/* Makes a placeholder as the caller; in a directory of his that he has no write bit for (he can give it back to
+ * himself from inside) with root's rights, and his. -EACCES: nobody inside can make it, either. */
+static int make_component(BuildContext *c, int dir, const char *name, bool is_dir) {
+        const Plan *p = c->plan;
+        struct stat st;
+        int k, r;
+
+        r = identity_fs_enter(p->uid, p->gid, p->groups, p->n_groups);
+        if (r < 0)
+                return r;
+        k = make_in(dir, name, is_dir);
+        r = identity_fs_leave();
+        if (r < 0 || k != -EACCES)
+                return r < 0 ? r : k;
+        if (fstat(dir, &st) < 0)
+                return -errno;
+        if (st.st_uid != p->uid)
+                return -EACCES;
+        k = make_in(dir, name, is_dir);
+        if (k < 0)
+                return k == -EACCES ? -EPERM : k; /* not even root: the name cannot be protected */
+        return fchownat(dir, name, p->uid, p->gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 static bool on_readonly_mount(int fd) {
@@ -72,8 +109,8 @@ static int cover_with_mask(BuildContext *c, int fd, bool is_dir) {
 }
 
 /* Where a thing inside is on the host: the source of the plan's mount with the longest matching target, and what
- * follows. inside is a canonical path. */
-static int host_path_of(BuildContext *c, const char *inside, char *buf, size_t size) {
+ * follows; as the journal has it. inside is a canonical path. */
+static int host_path_of(BuildContext *c, const char *inside, bool is_dir, char *buf, size_t size) {
         const char *best = NULL, *host = NULL;
 
         for (size_t i = 0; i < c->plan->n_mounts; i++) {
@@ -87,7 +124,7 @@ static int host_path_of(BuildContext *c, const char *inside, char *buf, size_t s
         }
         if (!best)
                 return -ENOENT;
-        if ((size_t) snprintf(buf, size, "%s%s", host, inside + strlen(best)) >= size)
+        if ((size_t) snprintf(buf, size, "%s%s%s", host, inside + strlen(best), is_dir ? "/" : "") >= size)
                 return -ENAMETOOLONG;
         return 0;
 }
@@ -128,7 +165,7 @@ static int make_placeholder(BuildContext *c, int parent, const char *inside, con
                 dir = !last || name_is_directory(name);
                 if ((size_t) snprintf(path + strlen(path), sizeof(path) - strlen(path), "/%s", name) >= sizeof(path) - 1)
                         return -ENAMETOOLONG;
-                r = host_path_of(c, path, host, sizeof(host));
+                r = host_path_of(c, path, dir, host, sizeof(host));
                 if (r < 0) {
                         *ret_no_way = true; /* scratch: it goes with the session, nothing outside reads it */
                         return 0;
@@ -137,24 +174,21 @@ static int make_placeholder(BuildContext *c, int parent, const char *inside, con
                 if (r < 0)
                         return r;
                 FAULT("build.placeholder");
-                next = dir ? open_as_caller(c, cur, name, O_CREAT | O_DIRECTORY, 0755)
-                           : open_as_caller(c, cur, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_NONBLOCK, 0644);
-                if (next == -EACCES || next == -EPERM || next == -EROFS) {
+                r = make_component(c, cur, name, dir);
+                if (r == -EACCES || r == -EROFS) {
                         *ret_no_way = true;
                         return 0;
                 }
-                if (next < 0 && next != -EEXIST)
-                        return build_fail(c, next, "cannot make the placeholder that protects %s: %s", path, strerror(-next));
-                if (!dir)
-                        fd_close(next);
-                next = open_as_caller(c, cur, name, O_PATH | O_NOFOLLOW, 0);
+                if (r < 0 && r != -EEXIST)
+                        return build_fail(c, r, "cannot make the placeholder that protects %s: %s", path, strerror(-r));
+                next = open_component(c, cur, name);
                 if (next < 0)
                         return next;
                 if (!last) {
                         /* Pinned like every directory on the way. */
                         r = cover_with_itself(next, 0);
                         fd_close(next);
-                        next = r < 0 ? r : open_as_caller(c, cur, name, O_PATH | O_NOFOLLOW, 0);
+                        next = r < 0 ? r : open_component(c, cur, name);
                         if (next < 0)
                                 return next;
                 }
@@ -180,7 +214,8 @@ static int share_placeholder(BuildContext *c, int fd, const char *inside) {
         char host[PATH_MAX];
         struct stat st;
 
-        if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size > 0) || host_path_of(c, inside, host, sizeof(host)) < 0)
+        if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size > 0) ||
+                        host_path_of(c, inside, S_ISDIR(st.st_mode), host, sizeof(host)) < 0)
                 return 0;
         return placeholder_is_shared(c->records, c->plan->id, host)
                         ? placeholder_note(c->records, c->plan->id, host)
@@ -240,6 +275,12 @@ static int deny_link(BuildContext *c, PlanDenialKind kind, int fd, const char *d
         return on_readonly_mount(fd) || is_mount_root(fd) ? 0 : cover_with_itself(fd, 0);
 }
 
+static bool owned_by_caller(const BuildContext *c, int fd) {
+        struct stat st;
+
+        return fstat(fd, &st) < 0 || st.st_uid == c->plan->uid;
+}
+
 static int deny_path(BuildContext *c, PlanDenialKind kind, const char *path, unsigned links) {
         _cleanup_close_ int cur = fd_dup(c->root);
         char inside[PATH_MAX] = "", name[256];
@@ -255,7 +296,7 @@ static int deny_path(BuildContext *c, PlanDenialKind kind, const char *path, uns
                 if (k == 0)
                         return 0; /* "/" */
                 (void) snprintf(name, sizeof(name), "%.*s", (int) k, p);
-                next = open_as_caller(c, cur, name, O_PATH | O_NOFOLLOW, 0);
+                next = open_component(c, cur, name);
                 if (next == -ENOENT) {
                         if (on_readonly_mount(cur))
                                 return 0;
@@ -266,8 +307,10 @@ static int deny_path(BuildContext *c, PlanDenialKind kind, const char *path, uns
                         fd_close(next);
                         return r;
                 }
-                if (next == -EACCES || next == -ENOTDIR)
+                if (next == -ENOTDIR)
                         return 0;
+                if (next == -EACCES && !owned_by_caller(c, cur))
+                        return 0; /* and nobody inside can change that */
                 if (next < 0)
                         return next;
                 fd_close(cur);

@@ -167,6 +167,23 @@ static bool is_kernel_fs(int fd) {
         }
 }
 
+static bool is_system_tree(const char *path) {
+        return path_is_beneath(path, "/usr") || path_is_beneath(path, "/opt");
+}
+
+/* The file systems of the host's sockets and devices, under whatever name they are mounted a second time. */
+static bool is_runtime_fs(const struct stat *st) {
+        static const char *const names[] = { "/run", "/dev", "/proc", "/sys" };
+        struct stat root, other;
+
+        if (stat("/", &root) < 0)
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (stat(names[i], &other) >= 0 && other.st_dev != root.st_dev && other.st_dev == st->st_dev)
+                        return true;
+        return false;
+}
+
 static int check_source(BuildContext *c, const PlanMount *m, int fd, char *real, size_t size, bool *ret_is_dir) {
         struct stat st;
         int r;
@@ -175,7 +192,7 @@ static int check_source(BuildContext *c, const PlanMount *m, int fd, char *real,
                 return -errno;
         if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
                 return build_fail(c, -ENOTSUP, "%s: only directories and regular files can be granted", m->target);
-        if (is_kernel_fs(fd))
+        if (is_kernel_fs(fd) || is_runtime_fs(&st))
                 return build_fail(c, -EPERM, "%s: kernel interfaces are never granted", m->target);
         r = fd_path(fd, real, size);
         if (r < 0)
@@ -270,7 +287,11 @@ static int detach_source(BuildContext *c, size_t index, int fd) {
         c->host_paths[index] = strdup(real);
         if (!c->host_paths[index])
                 return -ENOMEM;
-        r = c->detached[index] = mount_clone(fd, mount_attributes(m->flags));
+        /* Mounts below a granted directory are not shown: a chroot in it may hold /proc, /dev or /run. Below the
+         * system's own trees they are the administrator's, as a separate /usr/local. */
+        r = c->detached[index] = is_system_tree(real) && !(m->flags & PLAN_MOUNT_WRITE)
+                        ? mount_clone(fd, mount_attributes(m->flags))
+                        : mount_clone_single(fd, mount_attributes(m->flags));
         if (r < 0)
                 return build_fail(c, r, "%s: cannot be shown inside: %s", m->target, strerror(-r));
         return 0;

@@ -21,6 +21,7 @@
 
 #include "base/fault.h"
 #include "base/fd.h"
+#include "stage/netns.h"
 #include "sys/landlock.h"
 #include "sys/mount.h"
 #include "sys/process.h"
@@ -85,8 +86,15 @@ static int build_rlimits(BuildContext *c) {
 /* Own host name, no inherited session keyring, own cgroup view. */
 static int build_surroundings(BuildContext *c) {
         c->step = "network-namespace";
-        if (c->netns >= 0 && setns(c->netns, CLONE_NEWNET) < 0)
-                return -errno;
+        if (c->netns >= 0) {
+                if (setns(c->netns, CLONE_NEWNET) < 0)
+                        return -errno;
+        } else {
+                int r = netns_loopback_up(); /* the pool was empty: this one is fresh */
+
+                if (r < 0)
+                        return r;
+        }
         c->step = "hostname";
         if (sethostname(c->plan->hostname, strlen(c->plan->hostname)) < 0)
                 return -errno;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The child that becomes an exec. It drops everything before it knows what it will run; from then on it is as
+/* The child that becomes an exec. It drops everything before it looks at what it will run; from then on it is as
  * confined as the program will be, so that nothing in a request can make it do more than the program could. */
 
 #include "init.h"
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,15 +47,25 @@ static void fail(int sock, const char *step, int error, uint32_t status, const c
         _exit((int) status);
 }
 
-static int drop_rights(const Plan *p) {
+/* While it waits the child keeps PID 1's id, so that no payload can stop, kill or slow it, and of its capabilities
+ * the two that it needs to leave that id. */
+static int prepare(const Plan *p) {
         int r;
 
         signals_unblock();
         if (setsid() < 0)
                 return -errno;
-        r = identity_drop(p->uid, p->gid);
+        r = capabilities_bound(0);
         if (r >= 0)
-                r = init_seccomp(p->bpf_exec, p->bpf_exec_len);
+                r = capabilities_drop(UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID);
+        return r < 0 ? r : init_seccomp(p->bpf_exec, p->bpf_exec_len);
+}
+
+static int drop_rights(const Plan *p) {
+        int r = identity_become(p->uid, p->gid);
+
+        if (r >= 0)
+                r = capabilities_clear();
         /* Changing ids has cleared it or not, depending on suid_dumpable: until execve() nobody may look in. */
         if (r >= 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 r = -errno;
@@ -289,13 +300,18 @@ void child_run(const Plan *p, int sock, uint32_t id, bool probe) {
         WireMessage msg = {};
         int r;
 
-        r = drop_rights(p);
+        r = prepare(p);
+        if (r >= 0 && !probe) {
+                /* Only received here, by the length; what is in it is looked at without rights. */
+                r = wire_recv(sock, &msg);
+                if (r <= 0)
+                        _exit(0); /* not needed any more */
+        }
+        if (r >= 0)
+                r = drop_rights(p);
         if (r < 0)
                 fail(sock, "rights", r, 125, strerror(-r));
         if (probe)
                 run_probe(p, sock);
-        r = wire_recv(sock, &msg);
-        if (r <= 0)
-                _exit(0); /* not needed any more */
         run_request(p, &msg, sock, id);
 }

@@ -7,6 +7,6 @@
 
 int init_seccomp(const uint8_t *bpf, size_t len);
 
-/* In a fresh child of PID 1, already in its cgroup: gives up the last rights, waits on sock for WIRE_EXEC and
- * becomes the program; with probe it runs the self-probe instead and answers WIRE_PROBED. */
+/* In a fresh child of PID 1, already in its cgroup: waits on sock for WIRE_EXEC, gives up the last rights and becomes
+ * the program; with probe it runs the self-probe instead and answers WIRE_PROBED. */
 void child_run(const Plan *plan, int sock, uint32_t id, bool probe) _noreturn_;

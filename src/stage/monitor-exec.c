@@ -138,7 +138,7 @@ static bool child_says(Exec *e) {
         if (r < 0 || (r == 0 && e->state != EXEC_STARTING)) {
                 /* A spare that died (killed by a sibling of the same uid): nothing was asked of it yet. */
                 if (e->state == EXEC_PROBE)
-                        monitor_end(e->monitor, "probe-failed");
+                        monitor_probe_lost(e->monitor);
                 exec_over(e);
                 return false;
         }

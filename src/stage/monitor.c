@@ -23,6 +23,7 @@
 #include "sys/process.h"
 
 #define PROBE_DELAY_USEC UINT64_C(30000)
+#define PROBES_MAX 20u /* a payload that kills the probe again and again is not proven */
 #define PEERS_MAX 256u
 
 typedef struct Failure {
@@ -294,8 +295,16 @@ static void on_probe_timer(void *userdata) {
 
         if (m->ending || m->probe.n_items > 0)
                 return;
+        if (!m->frozen && m->probes++ >= PROBES_MAX) {
+                monitor_end(m, "probe-failed");
+                return;
+        }
         if (m->frozen || !exec_prefork(m, true))
                 loop_timer_set(m->loop, &m->probe_timer, PROBE_DELAY_USEC * 10, on_probe_timer, m);
+}
+
+void monitor_probe_lost(Monitor *m) {
+        loop_timer_set(m->loop, &m->probe_timer, PROBE_DELAY_USEC * 4, on_probe_timer, m);
 }
 
 void monitor_probed(Monitor *m, WireMessage *msg) {
@@ -373,7 +382,8 @@ static int listen_control(Monitor *m, MonitorArgs *a) {
         char path[96];
         int r;
 
-        (void) snprintf(path, sizeof(path), "%s/%s", OCSB_MONITOR_DIR, a->plan->id);
+        /* In the directory that was checked at start, whatever has that name now. */
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", a->monitors, a->plan->id);
         m->control_listen = wire_listen(path, 0660);
         if (m->control_listen < 0)
                 return m->control_listen;

@@ -79,6 +79,7 @@ struct Monitor {
         char end_reason[64];
         MsgProbe probe;
         LoopTimer probe_timer;
+        unsigned probes;
 };
 
 /* monitor-exec.c */
@@ -106,3 +107,5 @@ void control_send(Monitor *m, uint32_t type, uint32_t tag, const WireWriter *w);
 void monitor_end(Monitor *m, const char *reason);
 /* The probe's result has come; a broken item, or nonsense, ends the session. */
 void monitor_probed(Monitor *m, WireMessage *msg);
+/* The process that ran it was killed, as anything of the payload's uid can be: it is run again. */
+void monitor_probe_lost(Monitor *m);

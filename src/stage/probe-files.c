@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attempts on the file system: what the plan hides or protects, what the builder mounted, the host's sockets, and
- * writing anywhere outside. Whatever an attempt makes is called .ocsb-probe-PID and is taken away at once; nothing is
- * ever unlinked that an attempt did not make, and what could be renamed is renamed back. */
+/* Attempts on the file system: what the plan hides or protects, what the builder mounted, the host's
+ * sockets, and writing anywhere outside. Whatever an attempt makes is called .ocsb-probe-PID and is taken
+ * away at once; nothing is ever unlinked that an attempt did not make, and what could be renamed is renamed
+ * back. */
 
 #include "probe-private.h"
 
@@ -34,7 +35,8 @@ static bool held(Probe *p, unsigned refusals, int error, const char *what, const
 
 /* A name for what we make, in the directory or beside the file. */
 static void own_name(char out[static NAME_SIZE], const char *dir, size_t dir_len) {
-        (void) snprintf(out, NAME_SIZE, "%.*s/.ocsb-probe-%d", (int) MIN(dir_len, (size_t) 4095), dir, (int) getpid());
+        (void) snprintf(out, NAME_SIZE, "%.*s/.ocsb-probe-%d", (int) MIN(dir_len, (size_t) 4095), dir,
+                        (int) getpid());
 }
 
 static size_t parent_len(const char *path) {
@@ -96,7 +98,7 @@ static int try_utimes(const char *path) {
 
         if (stat(path, &st) < 0)
                 return errno;
-        return ERRNO_OF(utimensat(AT_FDCWD, path, (struct timespec[]) { st.st_atim, st.st_mtim }, 0));
+        return ERRNO_OF(utimensat(AT_FDCWD, path, (struct timespec[]){st.st_atim, st.st_mtim}, 0));
 }
 
 /* XATTR_REPLACE of one that is not there: ENODATA would say that it could have been set. */
@@ -125,12 +127,15 @@ static void try_masked_paths(Probe *p) {
                 if (e == ENOENT)
                         ok = held(p, REFUSED_WRITE, try_create(path), "make", path) && ok;
                 else
-                        ok = held(p, REFUSED_WRITE | REFUSED_KIND, try_open(path, O_WRONLY), "write", path) && ok;
+                        ok = held(p, REFUSED_WRITE | REFUSED_KIND, try_open(path, O_WRONLY), "write",
+                                             path) &&
+                             ok;
                 ok = held(p, REFUSED_WRITE, try_create_in(path), "make a file in", path) && ok;
                 good += cannot_be_replaced(p, path) && ok;
         }
         if (n > 0)
-                probe_say(p, PROBE_HELD, "%zu of %zu hidden paths: not read, written, made, renamed or linked", good,
+                probe_say(p, PROBE_HELD,
+                                "%zu of %zu hidden paths: not read, written, made, renamed or linked", good,
                                 p->context->n_hidden);
 }
 
@@ -149,7 +154,8 @@ static void try_protected_paths(Probe *p) {
                 good += cannot_be_replaced(p, path) && ok;
         }
         if (n > 0)
-                probe_say(p, PROBE_HELD, "%zu of %zu protected paths: not written, made, changed, renamed or linked",
+                probe_say(p, PROBE_HELD,
+                                "%zu of %zu protected paths: not written, made, changed, renamed or linked",
                                 good, p->context->n_readonly);
 }
 
@@ -167,22 +173,23 @@ static size_t parents_held(Probe *p, char *const *paths, size_t n_paths) {
                                 break;
                         good += held(p, REFUSED_WRITE | REFUSED_MOUNTPOINT, try_rename(dir), "rename", dir);
                 }
-                (void) snprintf(last, sizeof(last), "%.*s", (int) MIN(parent_len(paths[i]), (size_t) 4095), paths[i]);
+                (void) snprintf(last, sizeof(last), "%.*s", (int) MIN(parent_len(paths[i]), (size_t) 4095),
+                                paths[i]);
         }
         return good;
 }
 
 static void try_protected_parents(Probe *p) {
         size_t good = parents_held(p, p->context->hidden, p->context->n_hidden) +
-                        parents_held(p, p->context->readonly, p->context->n_readonly);
+                      parents_held(p, p->context->readonly, p->context->n_readonly);
 
         if (good > 0)
                 probe_say(p, PROBE_HELD, "%zu directories above them: not renamed", good);
 }
 
 static void try_write_outside(Probe *p) {
-        static const char *const dirs[] = { "/", "/usr", "/usr/bin", "/usr/lib", "/usr/local/bin", "/etc", "/dev",
-                "/proc", "/sys", "/boot", "/root", "/home", "/var", "/var/lib", "/opt" };
+        static const char *const dirs[] = {"/", "/usr", "/usr/bin", "/usr/lib", "/usr/local/bin", "/etc",
+                        "/dev", "/proc", "/sys", "/boot", "/root", "/home", "/var", "/var/lib", "/opt"};
         size_t good = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++) {
@@ -215,8 +222,7 @@ static void try_device_nodes(Probe *p) {
                 const char *what;
                 mode_t type;
                 unsigned major, minor;
-        } nodes[] = { { "mknod c 1:1", S_IFCHR, 1, 1 }, { "b 8:0", S_IFBLK, 8, 0 },
-                { "whiteout", S_IFCHR, 0, 0 } };
+        } nodes[] = {{"mknod c 1:1", S_IFCHR, 1, 1}, {"b 8:0", S_IFBLK, 8, 0}, {"whiteout", S_IFCHR, 0, 0}};
         char name[NAME_SIZE];
 
         own_name(name, scratch_dir(p), strlen(scratch_dir(p)));
@@ -236,8 +242,8 @@ static bool device_expected(const struct stat *st) {
                 return false;
         if (!S_ISCHR(st->st_mode))
                 return true;
-        return (ma == 1 && (mi == 3 || mi == 5 || mi == 7 || mi == 8 || mi == 9)) || (ma == 5 && (mi == 0 || mi == 2)) ||
-                        (ma >= 136 && ma <= 143);
+        return (ma == 1 && (mi == 3 || mi == 5 || mi == 7 || mi == 8 || mi == 9)) ||
+               (ma == 5 && (mi == 0 || mi == 2)) || (ma >= 136 && ma <= 143);
 }
 
 static void devices_in(Probe *p, const char *path, unsigned *seen) {
@@ -255,8 +261,10 @@ static void devices_in(Probe *p, const char *path, unsigned *seen) {
                 if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode))
                         (*seen)++;
                 if (!device_expected(&st))
-                        probe_say(p, PROBE_BROKEN, "%s/%s is %s device %u:%u", path, probe_path(e->d_name).text,
-                                        S_ISBLK(st.st_mode) ? "block" : "character", major(st.st_rdev), minor(st.st_rdev));
+                        probe_say(p, PROBE_BROKEN, "%s/%s is %s device %u:%u", path,
+                                        probe_path(e->d_name).text,
+                                        S_ISBLK(st.st_mode) ? "block" : "character", major(st.st_rdev),
+                                        minor(st.st_rdev));
         }
         (void) closedir(d);
 }
@@ -274,7 +282,8 @@ static void check_mount(Probe *p, char *line) {
         char *fields[7], *save = NULL;
         size_t n = 0;
 
-        for (char *f = strtok_r(line, " ", &save); f && n < ELEMENTSOF(fields); f = strtok_r(NULL, " ", &save))
+        for (char *f = strtok_r(line, " ", &save); f && n < ELEMENTSOF(fields);
+                        f = strtok_r(NULL, " ", &save))
                 fields[n++] = f;
         if (n < ELEMENTSOF(fields))
                 return;
@@ -285,7 +294,8 @@ static void check_mount(Probe *p, char *line) {
         if (streq(fields[4], "/") && !str_has_prefix(fields[5], "ro"))
                 probe_say(p, PROBE_BROKEN, "the root is mounted writable");
         if (str_has_prefix(fields[6], "shared:"))
-                probe_say(p, PROBE_BROKEN, "%s shares its mounts with another namespace", probe_path(fields[4]).text);
+                probe_say(p, PROBE_BROKEN, "%s shares its mounts with another namespace",
+                                probe_path(fields[4]).text);
 }
 
 static void try_mounts(Probe *p) {
@@ -303,7 +313,8 @@ static void try_mounts(Probe *p) {
         text[n] = 0;
         for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save), seen++)
                 check_mount(p, line);
-        probe_say(p, PROBE_HELD, "%u mounts: all nosuid, nodev outside /dev, none shared, the root read-only", seen);
+        probe_say(p, PROBE_HELD,
+                        "%u mounts: all nosuid, nodev outside /dev, none shared, the root read-only", seen);
 }
 
 static int try_unix(const struct sockaddr_un *sa, socklen_t len) {
@@ -315,14 +326,16 @@ static int try_unix(const struct sockaddr_un *sa, socklen_t len) {
 }
 
 static void try_host_sockets(Probe *p) {
-        static const char *const paths[] = { "/run/dbus/system_bus_socket", "/var/run/docker.sock", "/run/docker.sock",
-                "/run/podman/podman.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock", "/run/systemd/private",
-                "/run/systemd/notify", "/run/systemd/journal/socket", "/run/systemd/journal/stdout", "/dev/log",
-                "/run/ocsb/channel.sock", "/run/ocsb/stage.sock", "/run/libvirt/libvirt-sock", "/run/snapd.socket",
-                "/run/nscd/socket", "/run/cups/cups.sock", "/tmp/.X11-unix/X0" };
-        static const char *const users[] = { "bus", "systemd/private", "wayland-0", "docker.sock", "podman/podman.sock",
-                "gnupg/S.gpg-agent", "gnupg/S.gpg-agent.ssh", "keyring/ssh", "pipewire-0", "gvfsd" };
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        static const char *const paths[] = {"/run/dbus/system_bus_socket", "/var/run/docker.sock",
+                        "/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock",
+                        "/run/crio/crio.sock", "/run/systemd/private", "/run/systemd/notify",
+                        "/run/systemd/journal/socket", "/run/systemd/journal/stdout", "/dev/log",
+                        "/run/ocsb/channel.sock", "/run/ocsb/stage.sock", "/run/libvirt/libvirt-sock",
+                        "/run/snapd.socket", "/run/nscd/socket", "/run/cups/cups.sock", "/tmp/.X11-unix/X0"};
+        static const char *const users[] = {"bus", "systemd/private", "wayland-0", "docker.sock",
+                        "podman/podman.sock", "gnupg/S.gpg-agent", "gnupg/S.gpg-agent.ssh", "keyring/ssh",
+                        "pipewire-0", "gvfsd"};
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
         size_t good = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(paths) + ELEMENTSOF(users); i++) {
@@ -331,31 +344,32 @@ static void try_host_sockets(Probe *p) {
                 else
                         (void) snprintf(sa.sun_path, sizeof(sa.sun_path), "/run/user/%u/%s", getuid(),
                                         users[i - ELEMENTSOF(paths)]);
-                good += held(p, REFUSED_DOOR | REFUSED_ABSENT | REFUSED_NOBODY | REFUSED_FAMILY, try_unix(&sa, sizeof(sa)),
-                                "connect to", sa.sun_path);
+                good += held(p, REFUSED_DOOR | REFUSED_ABSENT | REFUSED_NOBODY | REFUSED_FAMILY,
+                                try_unix(&sa, sizeof(sa)), "connect to", sa.sun_path);
         }
         probe_say(p, PROBE_HELD, "none of %zu sockets of the host's services is there", good);
 }
 
 static void try_abstract_sockets(Probe *p) {
-        static const char *const names[] = { "/tmp/.X11-unix/X0", "/tmp/.X11-unix/X1", "/org/freedesktop/systemd1/notify",
-                "/org/kernel/linux/storage/multipathd", "/tmp/.ICE-unix/1" };
+        static const char *const names[] = {"/tmp/.X11-unix/X0", "/tmp/.X11-unix/X1",
+                        "/org/freedesktop/systemd1/notify", "/org/kernel/linux/storage/multipathd",
+                        "/tmp/.ICE-unix/1"};
         size_t good = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(names); i++) {
-                struct sockaddr_un sa = { .sun_family = AF_UNIX };
+                struct sockaddr_un sa = {.sun_family = AF_UNIX};
                 size_t n = strlen(names[i]);
 
                 memcpy(sa.sun_path + 1, names[i], n);
                 good += held(p, REFUSED_DOOR | REFUSED_NOBODY | REFUSED_FAMILY,
-                                try_unix(&sa, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + n)), "connect to abstract",
-                                names[i]);
+                                try_unix(&sa, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 + n)),
+                                "connect to abstract", names[i]);
         }
         probe_say(p, PROBE_HELD, "none of %zu abstract sockets of the host is there", good);
 }
 
 static void try_cgroup(Probe *p) {
-        static const char *const dirs[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+        static const char *const dirs[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
         struct statfs fs;
 
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++) {
@@ -372,14 +386,14 @@ static void try_cgroup(Probe *p) {
         }
 }
 
-/* Landlock domains nest up to a depth of 16 (landlock(7)). How many more a child can enter tells how many it is in:
- * the one proof that needs no file, and that no other wall can give instead. */
+/* Landlock domains nest up to a depth of 16 (landlock(7)). How many more a child can enter tells how many it
+ * is in: the one proof that needs no file, and that no other wall can give instead. */
 #define LANDLOCK_DEPTH_MAX 16
 
 static int child_landlock(Probe *p) {
         struct {
                 uint64_t fs;
-        } attr = { .fs = 1 }; /* execution: what every ABI knows */
+        } attr = {.fs = 1}; /* execution: what every ABI knows */
         int depth = 0, fd = -1;
 
         p->shared[0] = 0;
@@ -407,32 +421,36 @@ static void try_landlock(Probe *p) {
                 probe_say(p, PROBE_NOT_PROVABLE, "the depth of domains can't be counted: %s",
                                 probe_error(r < 0 ? -r : p->shared[0]));
         else if (depth < 1)
-                probe_say(p, PROBE_BROKEN, "ABI %u, but this process is in no domain", p->context->landlock_abi);
+                probe_say(p, PROBE_BROKEN, "ABI %u, but this process is in no domain",
+                                p->context->landlock_abi);
         else
                 probe_say(p, PROBE_HELD, "ABI %u, %d domain%s: %d more could be entered before E2BIG",
-                                p->context->landlock_abi, depth, depth == 1 ? "" : "s", LANDLOCK_DEPTH_MAX - depth);
+                                p->context->landlock_abi, depth, depth == 1 ? "" : "s",
+                                LANDLOCK_DEPTH_MAX - depth);
 }
 
 /* Which walls stand where this kernel's Landlock has none. */
 static void try_landlock_scope(Probe *p) {
         if (p->context->landlock_abi < 6)
-                probe_say(p, PROBE_NOT_PROVABLE, "Landlock ABI %u has no scopes: the pid namespace holds signals, the "
-                                "network namespace abstract sockets", p->context->landlock_abi);
+                probe_say(p, PROBE_NOT_PROVABLE,
+                                "Landlock ABI %u has no scopes: the pid namespace holds signals, the "
+                                "network namespace abstract sockets",
+                                p->context->landlock_abi);
 }
 
 const ProbeAttempt probe_file_attempts[] = {
-        { "masked-path", try_masked_paths },
-        { "protected-path", try_protected_paths },
-        { "protected-parent", try_protected_parents },
-        { "write-outside", try_write_outside },
-        { "metadata-outside", try_metadata },
-        { "landlock", try_landlock },
-        { "landlock-scope", try_landlock_scope },
-        { "device-nodes", try_device_nodes },
-        { "devices", try_devices },
-        { "mounts", try_mounts },
-        { "host-sockets", try_host_sockets },
-        { "abstract-sockets", try_abstract_sockets },
-        { "cgroup", try_cgroup },
-        {},
+                {"masked-path", try_masked_paths},
+                {"protected-path", try_protected_paths},
+                {"protected-parent", try_protected_parents},
+                {"write-outside", try_write_outside},
+                {"metadata-outside", try_metadata},
+                {"landlock", try_landlock},
+                {"landlock-scope", try_landlock_scope},
+                {"device-nodes", try_device_nodes},
+                {"devices", try_devices},
+                {"mounts", try_mounts},
+                {"host-sockets", try_host_sockets},
+                {"abstract-sockets", try_abstract_sockets},
+                {"cgroup", try_cgroup},
+                {},
 };

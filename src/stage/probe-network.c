@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attempts on the network: families and protocols that would pass beside the fence, and the way out itself. */
+/* Attempts on the network: families and protocols that would pass beside the fence, and the way out itself.
+ */
 
 #include "probe-private.h"
 
@@ -36,7 +37,8 @@ static void try_vsock(Probe *p) {
         probe_expect(p, REFUSED_SOCKET, try_socket(AF_VSOCK, SOCK_DGRAM, 0), "datagram");
 }
 
-/* Everything but unix, inet, inet6 and netlink; the three above have their own items. Each would load its module. */
+/* Everything but unix, inet, inet6 and netlink; the three above have their own items. Each would load its
+ * module. */
 static void try_families(Probe *p) {
         unsigned good = 0;
 
@@ -53,20 +55,23 @@ static void try_families(Probe *p) {
                 else
                         probe_expect(p, REFUSED_SOCKET, e, "socket family %d", family);
         }
-        probe_say(p, PROBE_HELD, "%u other families: no socket (alg, bluetooth, can, tipc, rds, smc, xdp, ...)", good);
+        probe_say(p, PROBE_HELD,
+                        "%u other families: no socket (alg, bluetooth, can, tipc, rds, smc, xdp, ...)",
+                        good);
 }
 
 static void try_netlink(Probe *p) {
         static const struct {
                 int protocol;
                 const char *name;
-        } protocols[] = { { NETLINK_AUDIT, "audit" }, { NETLINK_NETFILTER, "netfilter" }, { NETLINK_XFRM, "xfrm" },
-                { NETLINK_KOBJECT_UEVENT, "uevent" }, { NETLINK_CONNECTOR, "connector" }, { NETLINK_SOCK_DIAG, "sock_diag" },
-                { NETLINK_GENERIC, "generic" }, { NETLINK_CRYPTO, "crypto" } };
+        } protocols[] = {{NETLINK_AUDIT, "audit"}, {NETLINK_NETFILTER, "netfilter"}, {NETLINK_XFRM, "xfrm"},
+                        {NETLINK_KOBJECT_UEVENT, "uevent"}, {NETLINK_CONNECTOR, "connector"},
+                        {NETLINK_SOCK_DIAG, "sock_diag"}, {NETLINK_GENERIC, "generic"},
+                        {NETLINK_CRYPTO, "crypto"}};
 
         for (size_t i = 0; i < ELEMENTSOF(protocols); i++)
-                probe_expect(p, REFUSED_SOCKET, try_socket(AF_NETLINK, SOCK_RAW, protocols[i].protocol), "%s",
-                                protocols[i].name);
+                probe_expect(p, REFUSED_SOCKET, try_socket(AF_NETLINK, SOCK_RAW, protocols[i].protocol),
+                                "%s", protocols[i].name);
 }
 
 /* Transports that Landlock's TCP rights and a TCP filter do not see. */
@@ -80,10 +85,12 @@ static void try_transports(Probe *p) {
 }
 
 /* Documentation addresses: nobody has them, but a way out would have a route to them. */
-static const struct sockaddr_in outside4 = { .sin_family = AF_INET, .sin_port = 0x3500, /* 53 */
-        .sin_addr = { 0x010200c0 } };                                                  /* 192.0.2.1 */
-static const struct sockaddr_in6 outside6 = { .sin6_family = AF_INET6, .sin6_port = 0x3500,
-        .sin6_addr = { { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } } } }; /* 2001:db8::1 */
+static const struct sockaddr_in outside4 = {.sin_family = AF_INET,
+                .sin_port = 0x3500,        /* 53 */
+                .sin_addr = {0x010200c0}}; /* 192.0.2.1 */
+static const struct sockaddr_in6 outside6 = {.sin6_family = AF_INET6,
+                .sin6_port = 0x3500,
+                .sin6_addr = {{{0x20, 0x01, 0x0d, 0xb8, [15] = 1}}}}; /* 2001:db8::1 */
 
 #define REFUSED_OUTSIDE (REFUSED_SOCKET | REFUSED_UNREACHABLE)
 
@@ -105,8 +112,8 @@ static int try_fastopen(int option) {
         if (fd < 0)
                 return errno;
         if (!option)
-                return ERRNO_OF(sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, (const struct sockaddr *) &outside4,
-                                sizeof(outside4)));
+                return ERRNO_OF(sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+                                (const struct sockaddr *) &outside4, sizeof(outside4)));
         e = ERRNO_OF(setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one, sizeof(one)));
         return e > 0 ? e : ERRNO_OF(connect(fd, (const struct sockaddr *) &outside4, sizeof(outside4)));
 }
@@ -144,20 +151,21 @@ static void try_interfaces(Probe *p) {
         for (char *l = strtok_r(text, "\n", &save); l; l = strtok_r(NULL, "\n", &save)) {
                 l += strspn(l, " ");
                 if (line++ >= 2 && !str_has_prefix(l, "lo:"))
-                        probe_say(p, PROBE_BROKEN, "there is an interface %.*s", (int) MIN(strcspn(l, ":"), 15u), l);
+                        probe_say(p, PROBE_BROKEN, "there is an interface %.*s",
+                                        (int) MIN(strcspn(l, ":"), 15u), l);
         }
         probe_say(p, PROBE_HELD, "lo is the only interface");
 }
 
 const ProbeAttempt probe_network_attempts[] = {
-        { "network", try_outside },
-        { "interfaces", try_interfaces },
-        { "tcp-fastopen", try_tcp_fastopen },
-        { "transports", try_transports },
-        { "raw-socket", try_raw_socket },
-        { "packet-socket", try_packet_socket },
-        { "vsock", try_vsock },
-        { "netlink", try_netlink },
-        { "socket-families", try_families },
-        {},
+                {"network", try_outside},
+                {"interfaces", try_interfaces},
+                {"tcp-fastopen", try_tcp_fastopen},
+                {"transports", try_transports},
+                {"raw-socket", try_raw_socket},
+                {"packet-socket", try_packet_socket},
+                {"vsock", try_vsock},
+                {"netlink", try_netlink},
+                {"socket-families", try_families},
+                {},
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What the files of the self-probe share: how an attempt is judged and reported, and the lists of attempts. */
+/* What the files of the self-probe share: how an attempt is judged and reported, and the lists of attempts.
+ */
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,8 +24,9 @@ typedef struct ProbeAttempt {
         void (*attempt)(Probe *p);
 } ProbeAttempt;
 
-/* What the kernel may answer when a protection holds. Any other answer means that the call was let through to where
- * only its arguments were wrong, which is "broken" too; a lack of memory or descriptors proves nothing. */
+/* What the kernel may answer when a protection holds. Any other answer means that the call was let through
+ * to where only its arguments were wrong, which is "broken" too; a lack of memory or descriptors proves
+ * nothing. */
 typedef enum Refusal {
         REFUSED_DOOR = 1 << 0,        /* EPERM, EACCES, ENOSYS */
         REFUSED_ABSENT = 1 << 1,      /* ENOENT, ENOTDIR, ENODEV, ENXIO, ELOOP */
@@ -58,8 +60,8 @@ const char *probe_error(int error);
 /* The value of a line of /proc/self/status, up to its newline; NULL when there is none. */
 const char *probe_status(const Probe *p, const char *name);
 
-/* Runs fn in a child: for what would end or change the probe itself. fn writes its answers to p->shared and to nothing
- * else. Returns the wait status (fn's value is the exit code) or -errno. */
+/* Runs fn in a child: for what would end or change the probe itself. fn writes its answers to p->shared and
+ * to nothing else. Returns the wait status (fn's value is the exit code) or -errno. */
 int probe_in_child(Probe *p, int (*fn)(Probe *p));
 
 /* The errno of a call that answers -1. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Attempts on other processes: what /proc shows of them, their memory, descriptors and signals, the terminal of the
- * caller, and system calls of another architecture, which would pass beside the filter. */
+/* Attempts on other processes: what /proc shows of them, their memory, descriptors and signals, the terminal
+ * of the caller, and system calls of another architecture, which would pass beside the filter. */
 
 #include "probe-private.h"
 
@@ -21,10 +21,13 @@
 #include "base/fd.h"
 
 static void try_proc_view(Probe *p) {
-        static const char *const readable[] = { "/proc/kcore", "/proc/kmsg", "/proc/kallsyms", "/proc/iomem",
-                "/proc/keys", "/proc/timer_list", "/proc/vmallocinfo", "/proc/kpagecount", "/proc/mtrr", "/proc/acpi" },
-                *const writable[] = { "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe",
-                "/proc/sys/vm/drop_caches", "/proc/sys/kernel/hostname", "/proc/irq/default_smp_affinity" };
+        static const char *const readable[] = {"/proc/kcore", "/proc/kmsg", "/proc/kallsyms", "/proc/iomem",
+                        "/proc/keys", "/proc/timer_list", "/proc/vmallocinfo", "/proc/kpagecount",
+                        "/proc/mtrr", "/proc/acpi"},
+                                 *const writable[] = {"/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern",
+                                                 "/proc/sys/kernel/modprobe", "/proc/sys/vm/drop_caches",
+                                                 "/proc/sys/kernel/hostname",
+                                                 "/proc/irq/default_smp_affinity"};
         const char *ids = probe_status(p, "NSpid");
 
         for (size_t i = 0; i < ELEMENTSOF(readable) + ELEMENTSOF(writable); i++) {
@@ -33,7 +36,8 @@ static void try_proc_view(Probe *p) {
                 int e = probe_fd_error(open(path, (write ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_CLOEXEC));
 
                 if (probe_judge(REFUSED_DOOR | REFUSED_ABSENT | REFUSED_READONLY, e) != PROBE_HELD)
-                        probe_expect(p, REFUSED_DOOR | REFUSED_ABSENT | REFUSED_READONLY, e, "open %s", path);
+                        probe_expect(p, REFUSED_DOOR | REFUSED_ABSENT | REFUSED_READONLY, e, "open %s",
+                                        path);
         }
         /* A /proc of an outer pid namespace shows one number more. */
         if (!ids)
@@ -59,18 +63,20 @@ static void try_processes(Probe *p) {
                         continue;
                 seen++;
                 /* PID 1 is root of the user namespace and nobody else is. */
-                if (streq(e->d_name, "1") ? st.st_uid != 0 && st.st_uid != getuid() : st.st_uid != getuid() && st.st_uid != 0)
-                        probe_say(p, PROBE_BROKEN, "process %.10s of uid %u can be seen", e->d_name, st.st_uid);
+                if (streq(e->d_name, "1") ? st.st_uid != 0 && st.st_uid != getuid()
+                                          : st.st_uid != getuid() && st.st_uid != 0)
+                        probe_say(p, PROBE_BROKEN, "process %.10s of uid %u can be seen", e->d_name,
+                                        st.st_uid);
         }
         (void) closedir(d);
         probe_say(p, PROBE_HELD, "%u processes, all of this sandbox", seen);
 }
 
 static void try_first_process(Probe *p) {
-        static const char *const files[] = { "mem", "environ", "maps", "auxv", "fd", "root", "cwd", "exe", "ns/mnt",
-                "map_files", "syscall" };
+        static const char *const files[] = {"mem", "environ", "maps", "auxv", "fd", "root", "cwd", "exe",
+                        "ns/mnt", "map_files", "syscall"};
         char byte;
-        struct iovec local = { .iov_base = &byte, .iov_len = 1 }, remote = { .iov_base = &byte, .iov_len = 1 };
+        struct iovec local = {.iov_base = &byte, .iov_len = 1}, remote = {.iov_base = &byte, .iov_len = 1};
         size_t good = 0;
         int fd;
 
@@ -81,8 +87,8 @@ static void try_first_process(Probe *p) {
                 (void) snprintf(path, sizeof(path), "/proc/1/%s", files[i]);
                 e = probe_fd_error(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
                 /* Opens even where a byte can't be read: what counts is the byte. */
-                if (e == 0 && (streq(files[i], "environ") || streq(files[i], "auxv") || streq(files[i], "maps") ||
-                                              streq(files[i], "syscall"))) {
+                if (e == 0 && (streq(files[i], "environ") || streq(files[i], "auxv") ||
+                                              streq(files[i], "maps") || streq(files[i], "syscall"))) {
                         fd = open(path, O_RDONLY | O_CLOEXEC);
                         e = fd < 0 ? errno : read(fd, &byte, 1) < 0 ? errno : 0;
                         fd_close(fd);
@@ -93,13 +99,16 @@ static void try_first_process(Probe *p) {
                         probe_expect(p, REFUSED_DOOR | REFUSED_ABSENT, e, "open %s", path);
         }
         probe_say(p, PROBE_HELD, "%zu files of /proc/1 can't be opened", good);
-        probe_expect(p, REFUSED_DOOR, ERRNO_OF(process_vm_readv(1, &local, 1, &remote, 1, 0)), "process_vm_readv");
-        probe_expect(p, REFUSED_DOOR, ERRNO_OF(process_vm_writev(1, &local, 1, &remote, 1, 0)), "process_vm_writev");
+        probe_expect(p, REFUSED_DOOR, ERRNO_OF(process_vm_readv(1, &local, 1, &remote, 1, 0)),
+                        "process_vm_readv");
+        probe_expect(p, REFUSED_DOOR, ERRNO_OF(process_vm_writev(1, &local, 1, &remote, 1, 0)),
+                        "process_vm_writev");
         fd = (int) syscall(SYS_pidfd_open, 1, 0);
         if (fd < 0)
                 probe_expect(p, REFUSED_DOOR, errno, "pidfd_open");
         else {
-                probe_expect(p, REFUSED_DOOR, probe_fd_error((int) syscall(SYS_pidfd_getfd, fd, 0, 0)), "pidfd_getfd");
+                probe_expect(p, REFUSED_DOOR, probe_fd_error((int) syscall(SYS_pidfd_getfd, fd, 0, 0)),
+                                "pidfd_getfd");
                 fd_close(fd);
         }
 }
@@ -134,7 +143,8 @@ static void try_signals(Probe *p) {
         fd = (int) syscall(SYS_pidfd_open, 1, 0);
         if (fd < 0)
                 return;
-        probe_expect(p, REFUSED_DOOR, ERRNO_OF((int) syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0)), "pidfd_send_signal");
+        probe_expect(p, REFUSED_DOOR, ERRNO_OF((int) syscall(SYS_pidfd_send_signal, fd, 0, NULL, 0)),
+                        "pidfd_send_signal");
         fd_close(fd);
 }
 
@@ -166,18 +176,21 @@ static void try_descriptors(Probe *p) {
         probe_say(p, PROBE_HELD, "%u descriptors: standard input, output, error and this report", seen);
 }
 
-/* CVE-2017-5226, and with bits above the 32 that the kernel looks at CVE-2019-10063. On descriptor 0, which is no
- * terminal: the filter answers before the kernel looks at what it is, and ENOTTY would mean that it did not. */
+/* CVE-2017-5226, and with bits above the 32 that the kernel looks at CVE-2019-10063. On descriptor 0, which
+ * is no terminal: the filter answers before the kernel looks at what it is, and ENOTTY would mean that it
+ * did not. */
 static void try_tiocsti(Probe *p) {
         static const struct {
                 uint64_t request;
                 const char *name;
-        } requests[] = { { TIOCSTI, "TIOCSTI" }, { TIOCSTI | UINT64_C(1) << 32, "with bit 32" }, { TIOCLINUX, "TIOCLINUX" },
-                { TIOCLINUX | UINT64_C(1) << 63, "with bit 63" }, { TIOCCONS, "TIOCCONS" }, { TIOCSETD, "TIOCSETD" } };
+        } requests[] = {{TIOCSTI, "TIOCSTI"}, {TIOCSTI | UINT64_C(1) << 32, "with bit 32"},
+                        {TIOCLINUX, "TIOCLINUX"}, {TIOCLINUX | UINT64_C(1) << 63, "with bit 63"},
+                        {TIOCCONS, "TIOCCONS"}, {TIOCSETD, "TIOCSETD"}};
         char byte = 'x';
 
         for (size_t i = 0; i < ELEMENTSOF(requests); i++)
-                probe_expect(p, REFUSED_DOOR, ERRNO_OF(syscall(SYS_ioctl, 0, requests[i].request, &byte)), "%s", requests[i].name);
+                probe_expect(p, REFUSED_DOOR, ERRNO_OF(syscall(SYS_ioctl, 0, requests[i].request, &byte)),
+                                "%s", requests[i].name);
 }
 
 #if defined(__x86_64__)
@@ -204,7 +217,9 @@ static void foreign_call(Probe *p, int (*fn)(Probe *p), const char *what) {
         if (r < 0)
                 probe_say(p, PROBE_NOT_PROVABLE, "fork: %s", probe_error(-r));
         else if (WIFSIGNALED(r))
-                probe_say(p, WTERMSIG(r) == SIGSYS || WTERMSIG(r) == SIGSEGV ? PROBE_HELD : PROBE_NOT_PROVABLE,
+                probe_say(p,
+                                WTERMSIG(r) == SIGSYS || WTERMSIG(r) == SIGSEGV ? PROBE_HELD
+                                                                                : PROBE_NOT_PROVABLE,
                                 "getpid %s: killed by SIG%s", what, sigabbrev_np(WTERMSIG(r)));
         else
                 probe_expect(p, REFUSED_DOOR, p->shared[0], "getpid %s", what);
@@ -222,7 +237,7 @@ static void try_foreign_calls(Probe *p) {
 
 /* More CPU or a later turn when memory is short, at the cost of the host. */
 static void try_priority(Probe *p) {
-        struct sched_param fifo = { .sched_priority = 1 }, other = {};
+        struct sched_param fifo = {.sched_priority = 1}, other = {};
         int e, fd;
 
         e = ERRNO_OF(setpriority(PRIO_PROCESS, 0, -20));
@@ -242,14 +257,14 @@ static void try_priority(Probe *p) {
 }
 
 const ProbeAttempt probe_process_attempts[] = {
-        { "proc-view", try_proc_view },
-        { "processes", try_processes },
-        { "first-process", try_first_process },
-        { "ptrace", try_ptrace },
-        { "signals", try_signals },
-        { "descriptors", try_descriptors },
-        { "priority", try_priority },
-        { "tiocsti", try_tiocsti },
-        { "foreign-calls", try_foreign_calls },
-        {},
+                {"proc-view", try_proc_view},
+                {"processes", try_processes},
+                {"first-process", try_first_process},
+                {"ptrace", try_ptrace},
+                {"signals", try_signals},
+                {"descriptors", try_descriptors},
+                {"priority", try_priority},
+                {"tiocsti", try_tiocsti},
+                {"foreign-calls", try_foreign_calls},
+                {},
 };

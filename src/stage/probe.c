@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The self-probe: the tables of attempts, how each answer of the kernel is judged, and the attempts that only look at
- * what this process is. Files, kernel entry points, processes and network have files of their own. An attempt is one
- * static function and one line of a table. */
+/* The self-probe: the tables of attempts, how each answer of the kernel is judged, and the attempts that
+ * only look at what this process is. Files, kernel entry points, processes and network have files of their
+ * own. An attempt is one static function and one line of a table. */
 
 #include "probe-private.h"
 
@@ -166,8 +166,8 @@ int probe_in_child(Probe *p, int (*fn)(Probe *p)) {
         int status;
         pid_t pid;
 
-        /* Shares our memory, so that its answers are in p->shared and no page table is copied: a fork() would cost
-         * more than all of its attempts. */
+        /* Shares our memory, so that its answers are in p->shared and no page table is copied: a fork()
+         * would cost more than all of its attempts. */
         pid = vfork();
         if (pid < 0)
                 return -errno;
@@ -215,15 +215,15 @@ static void try_identity(Probe *p) {
 }
 
 static void try_capabilities(Probe *p) {
-        static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb" };
-        struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
         struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
 
         /* The kernel's own answer first: it does not depend on what is mounted on /proc. */
         if (syscall(SYS_capget, &header, data) < 0)
                 probe_say(p, PROBE_NOT_PROVABLE, "capget: %s", probe_error(errno));
-        if (data[0].effective || data[0].permitted || data[0].inheritable || data[1].effective || data[1].permitted ||
-                        data[1].inheritable)
+        if (data[0].effective || data[0].permitted || data[0].inheritable || data[1].effective ||
+                        data[1].permitted || data[1].inheritable)
                 probe_say(p, PROBE_BROKEN, "capget shows capabilities");
         for (unsigned long c = 0; c < 64; c++) {
                 int r = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
@@ -274,7 +274,7 @@ static void try_limits(Probe *p) {
         static const struct {
                 int resource;
                 const char *name;
-        } limits[] = { { RLIMIT_NOFILE, "NOFILE" }, { RLIMIT_NPROC, "NPROC" }, { RLIMIT_CORE, "CORE" } };
+        } limits[] = {{RLIMIT_NOFILE, "NOFILE"}, {RLIMIT_NPROC, "NPROC"}, {RLIMIT_CORE, "CORE"}};
 
         for (size_t i = 0; i < ELEMENTSOF(limits); i++) {
                 struct rlimit old, raised;
@@ -295,8 +295,8 @@ static void try_limits(Probe *p) {
         }
 }
 
-/* A limit of 0 keeps core files away, but the kernel still starts a helper that core_pattern pipes to; of 1 it does
- * neither (do_coredump() in fs/coredump.c). */
+/* A limit of 0 keeps core files away, but the kernel still starts a helper that core_pattern pipes to; of 1
+ * it does neither (do_coredump() in fs/coredump.c). */
 static void try_core_dump(Probe *p) {
         struct rlimit l;
 
@@ -309,13 +309,13 @@ static void try_core_dump(Probe *p) {
 }
 
 static const ProbeAttempt self_attempts[] = {
-        { "identity", try_identity },
-        { "capabilities", try_capabilities },
-        { "no-new-privs", try_no_new_privs },
-        { "seccomp", try_seccomp },
-        { "limits", try_limits },
-        { "core-dump", try_core_dump },
-        {},
+                {"identity", try_identity},
+                {"capabilities", try_capabilities},
+                {"no-new-privs", try_no_new_privs},
+                {"seccomp", try_seccomp},
+                {"limits", try_limits},
+                {"core-dump", try_core_dump},
+                {},
 };
 
 static void run_table(Probe *p, const ProbeAttempt *table, MsgProbe *m) {
@@ -333,13 +333,13 @@ static void run_table(Probe *p, const ProbeAttempt *table, MsgProbe *m) {
 int probe_run(const ProbeContext *context, MsgProbe *ret) {
         _cleanup_(msg_probe_done) MsgProbe m = {};
         _cleanup_free_ char *status = NULL;
-        Probe p = { .context = context };
+        Probe p = {.context = context};
 
         m.items = calloc(PROBE_ITEMS_MAX, sizeof(ProbeItem));
         if (!m.items)
                 return -ENOMEM;
-        /* A child that the kernel kills must not start the host's core dump helper, nor take its parent, whose memory
-         * it shares, into the dump. */
+        /* A child that the kernel kills must not start the host's core dump helper, nor take its parent,
+         * whose memory it shares, into the dump. */
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return -errno;
         if (file_read(AT_FDCWD, "/proc/self/status", 16384, &status, NULL) >= 0)
@@ -353,6 +353,6 @@ int probe_run(const ProbeContext *context, MsgProbe *ret) {
         run_table(&p, probe_kernel_attempts, &m);
 
         *ret = m;
-        m = (MsgProbe) {};
+        m = (MsgProbe){};
         return 0;
 }

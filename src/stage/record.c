@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -159,28 +160,48 @@ bool placeholder_is_shared(int dir_fd, const char *id, const char *host_path) {
         return record_foreach(dir_fd, search_one, &s) == -EEXIST;
 }
 
-/* In the child, with the owner's rights: an empty file or directory of his may go, whatever else is there stays.
- * The parent is resolved with his rights, too, so a symlink planted on the way leads nowhere that he could not
- * clean up himself (GHSA-2fxp-43j9-pwvc). */
-static void remove_one(const char *host_path) {
+static int remove_in(int parent, const char *name, bool is_dir) {
+        struct stat st;
+
+        if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return -errno;
+        /* Something else by now, or in use: it stays. */
+        if (is_dir ? !S_ISDIR(st.st_mode) : !S_ISREG(st.st_mode) || st.st_size > 0)
+                return 0;
+        return unlinkat(parent, name, is_dir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
+}
+
+/* In the child: an empty file or directory of the owner may go, whatever else is there stays. With his rights, and
+ * without following symlinks: the journal's paths had none, so one that is there now was planted
+ * (GHSA-2fxp-43j9-pwvc). */
+static int remove_one(const Record *r, const char *host_path) {
         _cleanup_close_ int parent = -EBADF;
         _cleanup_free_ char *copy = strdup(host_path);
         struct stat st;
+        bool is_dir;
         char *name;
+        int k;
 
-        if (!copy)
-                return;
+        if (!copy || strlen(copy) < 2)
+                return -EINVAL;
+        is_dir = copy[strlen(copy) - 1] == '/';
+        if (is_dir)
+                copy[strlen(copy) - 1] = 0;
         name = strrchr(copy, '/');
         if (!name || !name[1])
-                return;
+                return -EINVAL;
         *name++ = 0;
-        parent = path_open(*copy ? copy : "/", O_PATH | O_DIRECTORY);
-        if (parent < 0 || fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return;
-        if (S_ISDIR(st.st_mode))
-                (void) unlinkat(parent, name, AT_REMOVEDIR);
-        else if (S_ISREG(st.st_mode) && st.st_size == 0)
-                (void) unlinkat(parent, name, 0);
+        k = identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups);
+        if (k < 0)
+                return k;
+        parent = path_open_in_root(AT_FDCWD, *copy ? copy : "/", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+        k = parent < 0 ? parent : remove_in(parent, name, is_dir);
+        if (identity_fs_leave() < 0)
+                return -EPERM;
+        /* His own directory without the write bit: it was made there with root's rights, too (build-denials.c). */
+        if (k == -EACCES && parent >= 0 && fstat(parent, &st) >= 0 && st.st_uid == r->uid)
+                k = remove_in(parent, name, is_dir);
+        return k;
 }
 
 int placeholders_lock(int dir_fd, uid_t uid) {
@@ -208,13 +229,8 @@ static void remove_all(int dir_fd, const Record *r, const char *text, size_t len
                 while (p > text && p[-1] != 0)
                         p--;
                 /* The journals of others are root's; the things themselves are the owner's. */
-                if (!placeholder_is_shared(dir_fd, r->id, p)) {
-                        if (identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups) < 0)
-                                _exit(1);
-                        remove_one(p);
-                        if (identity_fs_leave() < 0)
-                                _exit(1);
-                }
+                if (!placeholder_is_shared(dir_fd, r->id, p))
+                        (void) remove_one(r, p);
                 end = p;
         }
         _exit(0);

@@ -31,7 +31,7 @@ void record_remove(int dir_fd, const char *id);
 int record_foreach(int dir_fd, int (*fn)(const char *id, void *userdata), void *userdata);
 
 /* Placeholders: things made on the host so that a denied name that did not exist cannot be made from inside. The
- * host path goes into the journal before the thing is made. */
+ * host path, with a "/" behind it when it is a directory, goes into the journal before the thing is made. */
 int placeholder_note(int dir_fd, const char *id, const char *host_path);
 /* Whether the journal of any session but this one names the path. */
 bool placeholder_is_shared(int dir_fd, const char *id, const char *host_path);

@@ -52,6 +52,68 @@ void client_send_ended(Client *c, uint32_t tag, const char *id, const char *reas
         client_send(c, WIRE_ENDED, tag, &w, NULL, 0);
 }
 
+/* ---- what a monitor says ---- */
+
+static void keep_template(Stage *s, WireMessage *msg) {
+        WireReader reader = WIRE_READER(msg->body, msg->len);
+        WireWriter key = {}; /* borrows */
+        const void *k, *body;
+        size_t len;
+
+        k = wire_get_bytes(&reader, WIRE_BODY_MAX, &key.len);
+        key.data = (uint8_t *) (uintptr_t) k;
+        body = wire_get_bytes(&reader, WIRE_BODY_MAX, &len);
+        if (wire_reader_finish(&reader) < 0 || msg->n_fds != 1)
+                return;
+        (void) template_store_put(s->templates, &key, body, len, TAKE_FD(msg->fds[0]));
+}
+
+/* Handles one message; false when there is none, or no more. */
+static bool report_next(Session *x) {
+        Stage *s = x->stage;
+        _cleanup_message_ WireMessage msg = {};
+        WireReader reader;
+        int r;
+
+        r = wire_recv(x->report, &msg);
+        if (r == -EAGAIN)
+                return false;
+        if (r <= 0) {
+                loop_remove(s->loop, &x->report_source);
+                x->report = fd_close(x->report);
+                return false;
+        }
+        reader = WIRE_READER(msg.body, msg.len);
+        switch (msg.type) {
+        case WIRE_READY: {
+                WireWriter same = { .data = msg.body, .len = msg.len };
+
+                x->answered = true;
+                client_send(x->creator, WIRE_READY, x->create_tag, &same, msg.fds, msg.n_fds);
+                x->creator = NULL;
+                return true;
+        }
+        case WIRE_TEMPLATE:
+                keep_template(s, &msg);
+                return true;
+        case WIRE_FAILED:
+                /* Answered when everything of the session is gone. */
+                (void) msg_failed_decode(&reader, &x->failure);
+                return true;
+        case WIRE_ENDED:
+                (void) msg_ended_decode(&reader, &x->ended);
+                return true;
+        default:
+                return true;
+        }
+}
+
+static void on_report(LoopSource *src, uint32_t events, void *userdata) {
+        (void) src;
+        (void) events;
+        (void) report_next(userdata);
+}
+
 /* ---- the end of a session ---- */
 
 static void session_free(Session *x) {
@@ -173,66 +235,12 @@ static void on_monitor_exit(LoopSource *src, uint32_t events, void *userdata) {
 
         (void) events;
         loop_remove(x->stage->loop, src);
+        /* What it said last may still be in the socket: why it failed, or how it ended. */
+        while (x->report >= 0 && report_next(x))
+                ;
         /* Ours has to be waited for; an adopted one is somebody else's child. */
         (void) waitpid(x->record->monitor, NULL, WNOHANG);
         session_reap(x);
-}
-
-/* ---- what a monitor says ---- */
-
-static void keep_template(Stage *s, WireMessage *msg) {
-        WireReader reader = WIRE_READER(msg->body, msg->len);
-        WireWriter key = {}; /* borrows */
-        const void *k, *body;
-        size_t len;
-
-        k = wire_get_bytes(&reader, WIRE_BODY_MAX, &key.len);
-        key.data = (uint8_t *) (uintptr_t) k;
-        body = wire_get_bytes(&reader, WIRE_BODY_MAX, &len);
-        if (wire_reader_finish(&reader) < 0 || msg->n_fds != 1)
-                return;
-        (void) template_store_put(s->templates, &key, body, len, TAKE_FD(msg->fds[0]));
-}
-
-static void on_report(LoopSource *src, uint32_t events, void *userdata) {
-        Session *x = userdata;
-        Stage *s = x->stage;
-        _cleanup_message_ WireMessage msg = {};
-        WireReader reader;
-        int r;
-
-        (void) events;
-        r = wire_recv(x->report, &msg);
-        if (r == -EAGAIN)
-                return;
-        if (r <= 0) {
-                loop_remove(s->loop, src);
-                x->report = fd_close(x->report);
-                return;
-        }
-        reader = WIRE_READER(msg.body, msg.len);
-        switch (msg.type) {
-        case WIRE_READY: {
-                WireWriter same = { .data = msg.body, .len = msg.len };
-
-                x->answered = true;
-                client_send(x->creator, WIRE_READY, x->create_tag, &same, msg.fds, msg.n_fds);
-                x->creator = NULL;
-                return;
-        }
-        case WIRE_TEMPLATE:
-                keep_template(s, &msg);
-                return;
-        case WIRE_FAILED:
-                /* Answered when everything of the session is gone. */
-                (void) msg_failed_decode(&reader, &x->failure);
-                return;
-        case WIRE_ENDED:
-                (void) msg_ended_decode(&reader, &x->ended);
-                return;
-        default:
-                return;
-        }
 }
 
 /* ---- making a session ---- */

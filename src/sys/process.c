@@ -76,12 +76,17 @@ int process_starttime(pid_t pid, uint64_t *ret) {
 int capabilities_bound(uint64_t keep_mask) {
         /* The first number that the kernel does not know ends the loop. */
         for (unsigned long c = 0; c < 64; c++) {
+                int set;
+
                 if ((keep_mask >> c) & 1 || prctl(PR_CAPBSET_DROP, c, 0, 0, 0) >= 0)
                         continue;
                 if (errno == EINVAL)
                         return 0;
-                /* Without CAP_SETPCAP what is gone already is fine. */
-                if (errno != EPERM || prctl(PR_CAPBSET_READ, c, 0, 0, 0) != 0)
+                /* Without CAP_SETPCAP what is gone already is fine; only reading knows the last number then. */
+                set = errno == EPERM ? prctl(PR_CAPBSET_READ, c, 0, 0, 0) : 1;
+                if (set < 0)
+                        return errno == EINVAL ? 0 : -errno;
+                if (set > 0)
                         return -EPERM;
         }
         return 0;
@@ -98,6 +103,10 @@ static int set_capabilities(uint64_t mask) {
         if (syscall(SYS_capset, &h, d) < 0)
                 return -errno;
         return mask == 0 ? capabilities_verify_empty() : 0;
+}
+
+int capabilities_clear(void) {
+        return set_capabilities(0);
 }
 
 int capabilities_drop(uint64_t keep_mask) {

@@ -25,6 +25,8 @@ int process_starttime(pid_t pid, uint64_t *ret);
 int capabilities_drop(uint64_t keep_mask);
 /* The bounding set alone: needs CAP_SETPCAP, so it comes before a change of uid. */
 int capabilities_bound(uint64_t keep_mask);
+/* All sets but the bounding set, which has to be empty already. */
+int capabilities_clear(void);
 /* Both for good: becomes uid:gid without any capability. */
 int identity_drop(uid_t uid, gid_t gid);
 /* -EPERM unless all five sets are empty. */

@@ -8,22 +8,14 @@ import re
 import pytest
 
 from client import Bus, BusError, User
-from conftest import SOURCE, list_all
+from conftest import DAEMON, SOURCE, list_all
 from test_restart import GONE, check_nothing_half_built
 
 POINTS = sorted({name for path in (SOURCE / "src").rglob("*.c") for name in re.findall(r'\bFAULT\("([^"]+)"\)', path.read_text())})
-DAEMON = "/usr/libexec/ocsb/ocsbd"
+BUILT_WITH_FAULTS = DAEMON.exists() and b"OCSB_FAULT_ONCE" in DAEMON.read_bytes()
 
 
-def built_with_faults():
-    try:
-        with open(DAEMON, "rb") as f:
-            return b"OCSB_FAULT_ONCE" in f.read()
-    except OSError:
-        return False
-
-
-pytestmark = pytest.mark.skipif(not built_with_faults(), reason="this build has no fault points (-Dfault-points=true)")
+pytestmark = pytest.mark.skipif(not BUILT_WITH_FAULTS, reason="this build has no fault points (-Dfault-points=true)")
 
 
 def test_there_are_fault_points_in_create_exec_and_remove():

@@ -34,9 +34,12 @@ static int hidden(int argc, char **argv) {
                 (void) snprintf(beneath, sizeof(beneath), "%s/x", p);
                 REFUSED(p, fd_result(open(p, O_RDONLY | O_NONBLOCK)), EACCES, EPERM, ENOENT, ENOTDIR);
                 REFUSED(p, fd_result(open(p, O_RDONLY | O_DIRECTORY)), EACCES, EPERM, ENOENT, ENOTDIR);
-                REFUSED(p, fd_result(open(p, O_WRONLY | O_NONBLOCK)), EACCES, EPERM, ENOENT, EROFS, EISDIR, ENOTDIR);
-                REFUSED(p, fd_result(open(p, O_WRONLY | O_CREAT | O_EXCL, 0600)), EACCES, EPERM, EROFS, EEXIST, ENOENT, ENOTDIR);
-                REFUSED(beneath, fd_result(open(beneath, O_WRONLY | O_CREAT, 0600)), EACCES, EPERM, EROFS, ENOTDIR, ENOENT);
+                REFUSED(p, fd_result(open(p, O_WRONLY | O_NONBLOCK)), EACCES, EPERM, ENOENT, EROFS, EISDIR,
+                                ENOTDIR);
+                REFUSED(p, fd_result(open(p, O_WRONLY | O_CREAT | O_EXCL, 0600)), EACCES, EPERM, EROFS,
+                                EEXIST, ENOENT, ENOTDIR);
+                REFUSED(beneath, fd_result(open(beneath, O_WRONLY | O_CREAT, 0600)), EACCES, EPERM, EROFS,
+                                ENOTDIR, ENOENT);
                 REFUSED("stat beneath", stat(beneath, &st), EACCES, EPERM, ENOENT, ENOTDIR);
                 REFUSED("chmod", chmod(p, 0777), EPERM, EACCES, EROFS, ENOENT, ENOTDIR);
                 REFUSED("rmdir", rmdir(p), EBUSY, EACCES, EPERM, EROFS, ENOTDIR, ENOENT);
@@ -44,9 +47,11 @@ static int hidden(int argc, char **argv) {
                 (void) snprintf(beneath, sizeof(beneath), "%s.aside", p);
                 REFUSED("rename", rename(p, beneath), EBUSY, EACCES, EPERM, EROFS, ENOENT, ENOTDIR);
                 REFUSED("link", link(p, beneath), EXDEV, EACCES, EPERM, EROFS, ENOENT, ENOTDIR);
-                REFUSED("getxattr", getxattr(p, "user.x", buf, sizeof(buf)), EACCES, EPERM, ENODATA, ENOTSUP, ENOENT, ENOTDIR);
+                REFUSED("getxattr", getxattr(p, "user.x", buf, sizeof(buf)), EACCES, EPERM, ENODATA, ENOTSUP,
+                                ENOENT, ENOTDIR);
                 if (stat(p, &st) == 0)
-                        holds(st.st_size == 0 || S_ISDIR(st.st_mode), "stat of %s shows a size of %lld", p, (long long) st.st_size);
+                        holds(st.st_size == 0 || S_ISDIR(st.st_mode), "stat of %s shows a size of %lld", p,
+                                        (long long) st.st_size);
         }
         return 0;
 }
@@ -58,8 +63,10 @@ static int unwritable(int argc, char **argv) {
                 char other[4096];
                 struct stat st;
 
-                REFUSED(p, fd_result(open(p, O_WRONLY | O_NONBLOCK)), EACCES, EPERM, ENOENT, EROFS, EISDIR, ENXIO);
-                REFUSED(p, fd_result(open(p, O_RDWR | O_CREAT | O_TRUNC, 0600)), EACCES, EPERM, EROFS, EISDIR, ENOENT);
+                REFUSED(p, fd_result(open(p, O_WRONLY | O_NONBLOCK)), EACCES, EPERM, ENOENT, EROFS, EISDIR,
+                                ENXIO);
+                REFUSED(p, fd_result(open(p, O_RDWR | O_CREAT | O_TRUNC, 0600)), EACCES, EPERM, EROFS,
+                                EISDIR, ENOENT);
                 REFUSED("truncate", truncate(p, 0), EACCES, EPERM, EROFS, EISDIR, ENOENT, EINVAL);
                 REFUSED("unlink", unlink(p), EBUSY, EACCES, EPERM, EROFS, EISDIR, ENOENT);
                 REFUSED("rmdir", rmdir(p), EBUSY, EACCES, EPERM, EROFS, ENOTDIR, ENOENT);
@@ -73,7 +80,8 @@ static int unwritable(int argc, char **argv) {
                         REFUSED("setxattr", setxattr(p, "user.x", "x", 1, 0), EACCES, EPERM, EROFS, ENOTSUP);
                 }
                 (void) snprintf(other, sizeof(other), "%s/made-in-it", p);
-                REFUSED(other, fd_result(open(other, O_WRONLY | O_CREAT, 0600)), EACCES, EPERM, EROFS, ENOTDIR, ENOENT);
+                REFUSED(other, fd_result(open(other, O_WRONLY | O_CREAT, 0600)), EACCES, EPERM, EROFS,
+                                ENOTDIR, ENOENT);
                 (void) snprintf(other, sizeof(other), "%s.aside", p);
                 REFUSED("rename away", rename(p, other), EBUSY, EACCES, EPERM, EROFS, ENOENT);
                 REFUSED("link", link(p, other), EXDEV, EACCES, EPERM, EROFS, ENOENT);
@@ -95,12 +103,15 @@ static int replace(int argc, char **argv) {
                 return errno == EROFS || errno == EACCES ? 0 : 2; /* nothing can be put beside it either */
         (void) close(fd);
         REFUSED("rename over", rename(other, argv[1]), EBUSY, EACCES, EPERM, EROFS, EXDEV, EISDIR);
-        REFUSED("exchange", renameat2(AT_FDCWD, other, AT_FDCWD, argv[1], RENAME_EXCHANGE), EBUSY, EACCES, EPERM, EROFS, EXDEV);
+        REFUSED("exchange", renameat2(AT_FDCWD, other, AT_FDCWD, argv[1], RENAME_EXCHANGE), EBUSY, EACCES,
+                        EPERM, EROFS, EXDEV);
         (void) unlink(other);
         if (mkdir(other, 0700) == 0) {
-                REFUSED("rename directory over", rename(other, argv[1]), EBUSY, EACCES, EPERM, EROFS, EXDEV, ENOTDIR);
-                REFUSED("exchange with directory", renameat2(AT_FDCWD, other, AT_FDCWD, argv[1], RENAME_EXCHANGE), EBUSY, EACCES,
-                                EPERM, EROFS, EXDEV);
+                REFUSED("rename directory over", rename(other, argv[1]), EBUSY, EACCES, EPERM, EROFS, EXDEV,
+                                ENOTDIR);
+                REFUSED("exchange with directory",
+                                renameat2(AT_FDCWD, other, AT_FDCWD, argv[1], RENAME_EXCHANGE), EBUSY,
+                                EACCES, EPERM, EROFS, EXDEV);
                 (void) rmdir(other);
         }
         /* A file without a name, linked to it. */
@@ -110,8 +121,9 @@ static int replace(int argc, char **argv) {
                 char link_path[64];
 
                 (void) snprintf(link_path, sizeof(link_path), "/proc/self/fd/%d", fd);
-                REFUSED("linkat of an O_TMPFILE", linkat(AT_FDCWD, link_path, AT_FDCWD, argv[1], AT_SYMLINK_FOLLOW), EEXIST, EBUSY,
-                                EACCES, EPERM, EROFS, EXDEV);
+                REFUSED("linkat of an O_TMPFILE",
+                                linkat(AT_FDCWD, link_path, AT_FDCWD, argv[1], AT_SYMLINK_FOLLOW), EEXIST,
+                                EBUSY, EACCES, EPERM, EROFS, EXDEV);
                 (void) close(fd);
         }
         return 0;
@@ -127,8 +139,8 @@ static int rename_parent(int argc, char **argv) {
         (void) snprintf(aside, sizeof(aside), "%s.x", argv[1]);
         REFUSED("rename of the parent", rename(argv[1], aside), EBUSY, EACCES, EPERM, EROFS, EXDEV);
         (void) mkdir(aside, 0700);
-        REFUSED("exchange of the parent", renameat2(AT_FDCWD, argv[1], AT_FDCWD, aside, RENAME_EXCHANGE), EBUSY, EACCES, EPERM,
-                        EROFS, EXDEV);
+        REFUSED("exchange of the parent", renameat2(AT_FDCWD, argv[1], AT_FDCWD, aside, RENAME_EXCHANGE),
+                        EBUSY, EACCES, EPERM, EROFS, EXDEV);
         (void) rmdir(aside);
         (void) snprintf(path, sizeof(path), "%s/%s", argv[1], argv[2]);
         for (char *p = path + strlen(argv[1]) + 1; (p = strchr(p, '/')); p++) {
@@ -164,8 +176,8 @@ static int chmod_parent(int argc, char **argv) {
 
 static int create(int argc, char **argv) {
         for (int i = 1; i < argc; i++)
-                REFUSED(argv[i], fd_result(open(argv[i], O_WRONLY | O_CREAT | O_EXCL, 0600)), EACCES, EPERM, EROFS, ENOENT, ENOTDIR,
-                                EEXIST);
+                REFUSED(argv[i], fd_result(open(argv[i], O_WRONLY | O_CREAT | O_EXCL, 0600)), EACCES, EPERM,
+                                EROFS, ENOENT, ENOTDIR, EEXIST);
         return 0;
 }
 
@@ -189,7 +201,8 @@ static int contains(int argc, char **argv) {
         n = fd < 0 ? -1 : read(fd, buf, sizeof(buf) - 1);
         if (n >= 0)
                 buf[n] = 0;
-        holds(n >= 0 && strstr(buf, argv[2]), "%s does not contain %s: %s", argv[1], argv[2], n < 0 ? strerror(errno) : buf);
+        holds(n >= 0 && strstr(buf, argv[2]), "%s does not contain %s: %s", argv[1], argv[2],
+                        n < 0 ? strerror(errno) : buf);
         return 0;
 }
 
@@ -197,14 +210,16 @@ static int writable(int argc, char **argv) {
         for (int i = 1; i < argc; i++) {
                 int fd = open(argv[i], O_WRONLY | O_CREAT | O_APPEND, 0644);
 
-                holds(fd >= 0 && write(fd, "x", 1) == 1, "%s can't be written: %s", argv[i], strerror(errno));
+                holds(fd >= 0 && write(fd, "x", 1) == 1, "%s can't be written: %s", argv[i],
+                                strerror(errno));
         }
         return 0;
 }
 
 /* metadata: of what is shown read-only (T30). */
 static int metadata(int argc _unused_, char **argv _unused_) {
-        static const char *const paths[] = { "/usr", "/usr/bin/env", "/etc/passwd", "/", "/etc", "/dev", "/proc" };
+        static const char *const paths[] = {
+                        "/usr", "/usr/bin/env", "/etc/passwd", "/", "/etc", "/dev", "/proc"};
 
         for (size_t i = 0; i < ELEMENTSOF(paths); i++) {
                 const char *p = paths[i];
@@ -230,7 +245,8 @@ static int whiteout(int argc, char **argv) {
         fd = open(a, O_WRONLY | O_CREAT, 0600);
         if (fd < 0)
                 return 2;
-        REFUSED("RENAME_WHITEOUT", renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_WHITEOUT), EPERM, EACCES, EINVAL);
+        REFUSED("RENAME_WHITEOUT", renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_WHITEOUT), EPERM, EACCES,
+                        EINVAL);
         REFUSED("mknod 0:0", mknod(b, S_IFCHR | 0600, makedev(0, 0)), EPERM, EACCES);
         REFUSED("mknod 1:1", mknod(b, S_IFCHR | 0600, makedev(1, 1)), EPERM, EACCES);
         REFUSED("mknod block", mknod(b, S_IFBLK | 0600, makedev(8, 0)), EPERM, EACCES);
@@ -241,8 +257,8 @@ static int whiteout(int argc, char **argv) {
 
 /* devices: nothing in /dev but the usual; none can be opened for what it is not. */
 static int devices(int argc _unused_, char **argv _unused_) {
-        static const char *const wanted[] = { "null", "zero", "full", "random", "urandom", "tty", "ptmx", "pts", "shm", "fd", "stdin",
-                "stdout", "stderr", "console", ".", "..", NULL };
+        static const char *const wanted[] = {"null", "zero", "full", "random", "urandom", "tty", "ptmx",
+                        "pts", "shm", "fd", "stdin", "stdout", "stderr", "console", ".", "..", NULL};
         DIR *d = opendir("/dev");
 
         if (!d)
@@ -259,7 +275,7 @@ static int devices(int argc _unused_, char **argv _unused_) {
 }
 
 static int connect_to(const char *name, int type) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
         int fd = socket(AF_UNIX, type, 0), r;
         size_t n = strlen(name);
 
@@ -268,7 +284,8 @@ static int connect_to(const char *name, int type) {
         memcpy(sa.sun_path, name, n);
         if (name[0] == '@')
                 sa.sun_path[0] = 0;
-        r = connect(fd, (struct sockaddr *) &sa, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@')));
+        r = connect(fd, (struct sockaddr *) &sa,
+                        (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@')));
         (void) close(fd);
         return r;
 }
@@ -276,9 +293,12 @@ static int connect_to(const char *name, int type) {
 /* sockets NAME...: none of them answers (T31, T33). */
 static int sockets(int argc, char **argv) {
         for (int i = 1; i < argc; i++) {
-                REFUSED(argv[i], connect_to(argv[i], SOCK_STREAM), ENOENT, ECONNREFUSED, EACCES, EPERM, ENOTDIR);
-                REFUSED(argv[i], connect_to(argv[i], SOCK_DGRAM), ENOENT, ECONNREFUSED, EACCES, EPERM, ENOTDIR);
-                REFUSED(argv[i], connect_to(argv[i], SOCK_SEQPACKET), ENOENT, ECONNREFUSED, EACCES, EPERM, ENOTDIR);
+                REFUSED(argv[i], connect_to(argv[i], SOCK_STREAM), ENOENT, ECONNREFUSED, EACCES, EPERM,
+                                ENOTDIR);
+                REFUSED(argv[i], connect_to(argv[i], SOCK_DGRAM), ENOENT, ECONNREFUSED, EACCES, EPERM,
+                                ENOTDIR);
+                REFUSED(argv[i], connect_to(argv[i], SOCK_SEQPACKET), ENOENT, ECONNREFUSED, EACCES, EPERM,
+                                ENOTDIR);
         }
         return 0;
 }
@@ -298,7 +318,8 @@ static int run_program(char *const argv[]) {
 
 /* noexec PATH: neither itself nor by the loader (T47). */
 static int noexec(int argc, char **argv) {
-        char *direct[] = { argv[1], NULL }, *loaded[] = { (char *) "/lib64/ld-linux-x86-64.so.2", argv[1], NULL };
+        char *direct[] = {argv[1], NULL},
+             *loaded[] = {(char *) "/lib64/ld-linux-x86-64.so.2", argv[1], NULL};
         void *map;
         int fd;
 
@@ -314,7 +335,8 @@ static int noexec(int argc, char **argv) {
 
 /* self-exe (T08): the program that started us can't be written to. */
 static int self_exe(int argc _unused_, char **argv _unused_) {
-        REFUSED("/proc/self/exe", fd_result(open("/proc/self/exe", O_WRONLY)), ETXTBSY, EACCES, EPERM, EROFS);
+        REFUSED("/proc/self/exe", fd_result(open("/proc/self/exe", O_WRONLY)), ETXTBSY, EACCES, EPERM,
+                        EROFS);
         REFUSED("/proc/1/exe", fd_result(open("/proc/1/exe", O_RDONLY)), EACCES, EPERM, ENOENT);
         REFUSED("/proc/1/exe", fd_result(open("/proc/1/exe", O_WRONLY)), EACCES, EPERM, ENOENT, ETXTBSY);
         REFUSED("/proc/1/root", fd_result(open("/proc/1/root/", O_RDONLY)), EACCES, EPERM, ENOENT);
@@ -330,10 +352,12 @@ static int proc(int argc _unused_, char **argv _unused_) {
         DIR *d = opendir("/proc");
 
         holds(statfs("/proc", &fs) == 0 && fs.f_type == 0x9fa0, "/proc is no procfs");
-        holds(stat("/proc", &top) == 0 && stat("/proc/self/attr", &self) == 0 && top.st_dev == self.st_dev, "something is mounted in it");
+        holds(stat("/proc", &top) == 0 && stat("/proc/self/attr", &self) == 0 && top.st_dev == self.st_dev,
+                        "something is mounted in it");
         for (struct dirent *e; d && (e = readdir(d));)
-                holds((e->d_name[0] >= '1' && e->d_name[0] <= '9') || e->d_name[0] == '.' || streq(e->d_name, "self") ||
-                                      streq(e->d_name, "thread-self"), "/proc/%s", e->d_name);
+                holds((e->d_name[0] >= '1' && e->d_name[0] <= '9') || e->d_name[0] == '.' ||
+                                                streq(e->d_name, "self") || streq(e->d_name, "thread-self"),
+                                "/proc/%s", e->d_name);
         return 0;
 }
 
@@ -346,12 +370,15 @@ static int edit(int argc, char **argv) {
         (void) snprintf(tmp, sizeof(tmp), "%s/.saved.tmp", argv[1]);
         (void) snprintf(path, sizeof(path), "%s/saved", argv[1]);
         for (int i = 0; i < 100; i++) {
-                int n = snprintf(text, sizeof(text), "%d", i), fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+                int n = snprintf(text, sizeof(text), "%d", i),
+                    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
-                holds(fd >= 0 && write(fd, text, (size_t) n) == n && close(fd) == 0 && rename(tmp, path) == 0, "save %d: %s", i,
-                                strerror(errno));
+                holds(fd >= 0 && write(fd, text, (size_t) n) == n && close(fd) == 0 &&
+                                                rename(tmp, path) == 0,
+                                "save %d: %s", i, strerror(errno));
                 fd = open(path, O_RDONLY);
-                holds(fd >= 0 && read(fd, got, sizeof(got)) == n && memcmp(got, text, (size_t) n) == 0, "read %d", i);
+                holds(fd >= 0 && read(fd, got, sizeof(got)) == n && memcmp(got, text, (size_t) n) == 0,
+                                "read %d", i);
                 if (fd >= 0)
                         (void) close(fd);
         }
@@ -374,31 +401,32 @@ static int inode(int argc, char **argv) {
 
         for (int i = 1; i < argc; i++)
                 if (lstat(argv[i], &st) == 0)
-                        printf("%s %lu:%lu %o %u\n", argv[i], (unsigned long) st.st_dev, (unsigned long) st.st_ino, st.st_mode, st.st_uid);
+                        printf("%s %lu:%lu %o %u\n", argv[i], (unsigned long) st.st_dev,
+                                        (unsigned long) st.st_ino, st.st_mode, st.st_uid);
                 else
                         printf("%s %s\n", argv[i], strerror(errno));
         return 0;
 }
 
 const Attack file_attacks[] = {
-        { "hidden", hidden },
-        { "unwritable", unwritable },
-        { "replace", replace },
-        { "rename-parent", rename_parent },
-        { "chmod-parent", chmod_parent },
-        { "create", create },
-        { "absent", absent },
-        { "contains", contains },
-        { "writable", writable },
-        { "metadata", metadata },
-        { "whiteout", whiteout },
-        { "devices", devices },
-        { "sockets", sockets },
-        { "noexec", noexec },
-        { "self-exe", self_exe },
-        { "proc", proc },
-        { "edit", edit },
-        { "move", move },
-        { "inode", inode },
-        {},
+                {"hidden", hidden},
+                {"unwritable", unwritable},
+                {"replace", replace},
+                {"rename-parent", rename_parent},
+                {"chmod-parent", chmod_parent},
+                {"create", create},
+                {"absent", absent},
+                {"contains", contains},
+                {"writable", writable},
+                {"metadata", metadata},
+                {"whiteout", whiteout},
+                {"devices", devices},
+                {"sockets", sockets},
+                {"noexec", noexec},
+                {"self-exe", self_exe},
+                {"proc", proc},
+                {"edit", edit},
+                {"move", move},
+                {"inode", inode},
+                {},
 };

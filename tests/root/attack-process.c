@@ -28,7 +28,8 @@ static int ids(int argc, char **argv) {
         int n = getgroups(4, groups);
 
         holds(getresuid(&r, &e, &s) == 0 && r == want && e == want && s == want, "uids %u %u %u", r, e, s);
-        holds(getresgid(&rg, &eg, &sg) == 0 && rg == want && eg == want && sg == want, "gids %u %u %u", rg, eg, sg);
+        holds(getresgid(&rg, &eg, &sg) == 0 && rg == want && eg == want && sg == want, "gids %u %u %u", rg,
+                        eg, sg);
         holds(n == 0, "%d supplementary groups", n);
         REFUSED("setuid(0)", setuid(0));
         REFUSED("setgid(0)", setgid(0));
@@ -53,15 +54,17 @@ static uint64_t status_value(const char *name, int base) {
 
 /* privileges: all five sets, no_new_privs, the filter (T14). */
 static int privileges(int argc _unused_, char **argv _unused_) {
-        static const char *const sets[] = { "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb" };
-        struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct d[2] = { { .effective = 1, .permitted = 1 } };
+        static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+        struct __user_cap_header_struct h = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct d[2] = {{.effective = 1, .permitted = 1}};
 
         for (size_t i = 0; i < ELEMENTSOF(sets); i++)
-                holds(status_value(sets[i], 16) == 0, "%s is %llx", sets[i], (unsigned long long) status_value(sets[i], 16));
+                holds(status_value(sets[i], 16) == 0, "%s is %llx", sets[i],
+                                (unsigned long long) status_value(sets[i], 16));
         holds(status_value("NoNewPrivs", 10) == 1, "no NoNewPrivs");
         holds(status_value("Seccomp", 10) == 2, "seccomp mode %d", (int) status_value("Seccomp", 10));
-        holds(status_value("Seccomp_filters", 10) == 2, "%d seccomp filters", (int) status_value("Seccomp_filters", 10));
+        holds(status_value("Seccomp_filters", 10) == 2, "%d seccomp filters",
+                        (int) status_value("Seccomp_filters", 10));
         holds(status_value("Threads", 10) == 1, "%d threads", (int) status_value("Threads", 10));
         REFUSED("capset", syscall(SYS_capset, &h, d));
         REFUSED("ambient", prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, 0, 0, 0));
@@ -98,8 +101,8 @@ static int descriptors(int argc, char **argv) {
                 if (e->d_name[0] == '.' || fd == dirfd(d))
                         continue;
                 holds(fd <= max, "descriptor %d is open", fd);
-                holds(fstat(fd, &st) == 0 && !S_ISSOCK(st.st_mode) && !S_ISDIR(st.st_mode), "descriptor %d is of mode %o", fd,
-                                st.st_mode);
+                holds(fstat(fd, &st) == 0 && !S_ISSOCK(st.st_mode) && !S_ISDIR(st.st_mode),
+                                "descriptor %d is of mode %o", fd, st.st_mode);
         }
         (void) closedir(d);
         return 0;
@@ -112,7 +115,7 @@ static int signals(int argc, char **argv) {
         REFUSED("kill(1)", kill(1, SIGKILL));
         REFUSED("kill(1, 0)", kill(1, 0));
         REFUSED("tgkill", syscall(SYS_tgkill, 1, 1, SIGKILL));
-        REFUSED("rt_sigqueueinfo", sigqueue(1, SIGTERM, (union sigval) { 0 }));
+        REFUSED("rt_sigqueueinfo", sigqueue(1, SIGTERM, (union sigval){0}));
         fd = (int) syscall(SYS_pidfd_open, 1, 0);
         if (fd >= 0)
                 REFUSED("pidfd_send_signal", syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0));
@@ -145,11 +148,12 @@ static int processes(int argc _unused_, char **argv _unused_) {
                 n++;
                 if (fstatat(dirfd(d), e->d_name, &st, 0) < 0)
                         continue;
-                holds(st.st_uid == getuid() || (st.st_uid == 0), "process %s of uid %u", e->d_name, st.st_uid);
+                holds(st.st_uid == getuid() || (st.st_uid == 0), "process %s of uid %u", e->d_name,
+                                st.st_uid);
                 if (st.st_uid == getuid())
                         continue;
                 for (size_t i = 0; i < 4; i++) {
-                        static const char *const files[] = { "mem", "environ", "maps", "fd" };
+                        static const char *const files[] = {"mem", "environ", "maps", "fd"};
                         char byte;
                         int fd;
 
@@ -170,7 +174,7 @@ static int limits(int argc _unused_, char **argv _unused_) {
 
                 if (getrlimit((__rlimit_resource_t) i, &l) < 0 || l.rlim_max == RLIM_INFINITY)
                         continue;
-                raised = (struct rlimit) { l.rlim_max + 1, l.rlim_max + 1 };
+                raised = (struct rlimit){l.rlim_max + 1, l.rlim_max + 1};
                 REFUSED("raise a limit", setrlimit((__rlimit_resource_t) i, &raised));
         }
         (void) syscall(SYS_personality, 0);
@@ -202,13 +206,13 @@ static int daemonise(int argc, char **argv) {
                                         (void) !write(fd, "x", 1);
                                         (void) close(fd);
                                 }
-                                (void) nanosleep(&(struct timespec) { .tv_nsec = 5000000 }, NULL);
+                                (void) nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
                         }
                 }
                 _exit(0);
         }
         (void) wait(NULL);
-        (void) nanosleep(&(struct timespec) { .tv_nsec = 20000000 }, NULL);
+        (void) nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
         return 0;
 }
 
@@ -262,20 +266,20 @@ static int forks(int argc, char **argv) {
 }
 
 const Attack process_attacks[] = {
-        { "ids", ids },
-        { "privileges", privileges },
-        { "setuid", setuid_program },
-        { "descriptors", descriptors },
-        { "signals", signals },
-        { "processes", processes },
-        { "limits", limits },
-        { "wait", wait_long },
-        { "daemon", daemonise },
-        { "exit", exit_with },
-        { "kill", kill_self },
-        { "args", print_args },
-        { "env", print_env },
-        { "cwd", print_cwd },
-        { "forks", forks },
-        {},
+                {"ids", ids},
+                {"privileges", privileges},
+                {"setuid", setuid_program},
+                {"descriptors", descriptors},
+                {"signals", signals},
+                {"processes", processes},
+                {"limits", limits},
+                {"wait", wait_long},
+                {"daemon", daemonise},
+                {"exit", exit_with},
+                {"kill", kill_self},
+                {"args", print_args},
+                {"env", print_env},
+                {"cwd", print_cwd},
+                {"forks", forks},
+                {},
 };

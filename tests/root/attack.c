@@ -38,7 +38,7 @@ void holds(bool ok, const char *format, ...) {
 }
 
 int main(int argc, char **argv) {
-        const Attack *const tables[] = { file_attacks, kernel_attacks, process_attacks };
+        const Attack *const tables[] = {file_attacks, kernel_attacks, process_attacks};
         int r;
 
         (void) setvbuf(stdout, NULL, _IOLBF, 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The attack program runs inside a sandbox: one verb per attack. Exit status 0: what had to fail failed. 1: it did not,
- * and standard output says what. 77: it can't be tried here. */
+/* The attack program runs inside a sandbox: one verb per attack. Exit status 0: what had to fail failed. 1:
+ * it did not, and standard output says what. 77: it can't be tried here. */
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The test bed. The outermost process makes the cgroup and waits; the next one is PID 1 of the bed and reaps; the
- * third one runs the tests. When it ends, PID 1 ends and the kernel kills what is left. */
+/* The test bed. The outermost process makes the cgroup and waits; the next one is PID 1 of the bed and
+ * reaps; the third one runs the tests. When it ends, PID 1 ends and the kernel kills what is left. */
 
 #include "bed.h"
 
@@ -82,7 +82,8 @@ bool bed_exists(const char *path) {
         return lstat(path, &st) == 0;
 }
 
-static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_, struct FTW *f _unused_) {
+static int remove_one(const char *path, const struct stat *st _unused_, int type _unused_,
+                struct FTW *f _unused_) {
         (void) remove(path);
         return 0;
 }
@@ -92,7 +93,7 @@ void bed_remove(const char *path) {
 }
 
 int bed_listen(const char *name) {
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
+        struct sockaddr_un sa = {.sun_family = AF_UNIX};
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         size_t n = strlen(name);
 
@@ -103,7 +104,9 @@ int bed_listen(const char *name) {
                 sa.sun_path[0] = 0;
         else
                 (void) unlink(name);
-        if (bind(fd, (struct sockaddr *) &sa, (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@'))) < 0 ||
+        if (bind(fd, (struct sockaddr *) &sa,
+                            (socklen_t) (offsetof(struct sockaddr_un, sun_path) + n + (name[0] != '@'))) <
+                                        0 ||
                         listen(fd, 8) < 0)
                 die(name);
         if (name[0] != '@')
@@ -175,10 +178,10 @@ static unsigned count_numbers(const char *path) {
 }
 
 BedCount bed_count(void) {
-        return (BedCount) {
-                .mounts = count_lines("/proc/self/mountinfo"),
-                .cgroups = count_cgroups("/sys/fs/cgroup"),
-                .processes = count_numbers("/proc"),
+        return (BedCount){
+                        .mounts = count_lines("/proc/self/mountinfo"),
+                        .cgroups = count_cgroups("/sys/fs/cgroup"),
+                        .processes = count_numbers("/proc"),
         };
 }
 
@@ -211,7 +214,7 @@ bool bed_wait(bool (*fn)(void *userdata), void *userdata, unsigned timeout_ms) {
         for (unsigned i = 0; i <= timeout_ms; i++) {
                 if (fn(userdata))
                         return true;
-                (void) nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
+                (void) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
         }
         return false;
 }
@@ -237,7 +240,8 @@ const char *bed_build_dir(void) {
 
 /* The bed's files */
 
-static void mount_or_die(const char *what, const char *where, const char *type, unsigned long flags, const char *data) {
+static void mount_or_die(const char *what, const char *where, const char *type, unsigned long flags,
+                const char *data) {
         if (mount(what, where, type, flags, data) < 0)
                 die(where);
 }
@@ -246,17 +250,20 @@ static void make_dev(void) {
         static const struct {
                 const char *name;
                 unsigned major, minor;
-        } nodes[] = { { "/dev/null", 1, 3 }, { "/dev/zero", 1, 5 }, { "/dev/full", 1, 7 }, { "/dev/random", 1, 8 },
-                { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 }, { "/dev/ptmx", 5, 2 }, { "/dev/kmsg", 1, 11 } };
+        } nodes[] = {{"/dev/null", 1, 3}, {"/dev/zero", 1, 5}, {"/dev/full", 1, 7}, {"/dev/random", 1, 8},
+                        {"/dev/urandom", 1, 9}, {"/dev/tty", 5, 0}, {"/dev/ptmx", 5, 2},
+                        {"/dev/kmsg", 1, 11}};
         mode_t old = umask(0);
 
         mount_or_die("dev", "/dev", "tmpfs", MS_NOSUID, "mode=0755");
         for (size_t i = 0; i < ELEMENTSOF(nodes); i++)
-                must(mknod(nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)), nodes[i].name);
+                must(mknod(nodes[i].name, S_IFCHR | 0666, makedev(nodes[i].major, nodes[i].minor)),
+                                nodes[i].name);
         must(mknod("/dev/loop0", S_IFBLK | 0600, makedev(7, 0)), "/dev/loop0");
         must(mkdir("/dev/pts", 0755), "/dev/pts");
         must(mkdir("/dev/shm", 01777), "/dev/shm");
-        mount_or_die("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620");
+        mount_or_die("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+                        "newinstance,ptmxmode=0666,mode=620");
         must(unlink("/dev/ptmx"), "/dev/ptmx");
         must(symlink("pts/ptmx", "/dev/ptmx"), "/dev/ptmx");
         (void) umask(old);
@@ -270,8 +277,9 @@ static void append(const char *path, const char *text) {
 }
 
 static void make_accounts(void) {
-        append("/etc/passwd", "\nocsb:x:990:990::/nonexistent:/usr/sbin/nologin\n"
-                              "alice:x:20001:20001::/home/alice:/bin/sh\nbob:x:20002:20002::/home/bob:/bin/sh\n");
+        append("/etc/passwd",
+                        "\nocsb:x:990:990::/nonexistent:/usr/sbin/nologin\n"
+                        "alice:x:20001:20001::/home/alice:/bin/sh\nbob:x:20002:20002::/home/bob:/bin/sh\n");
         append("/etc/group", "\nocsb:x:990:\nalice:x:20001:\nbob:x:20002:\n");
         bed_mkdir("/home/alice", 0700, ALICE);
         bed_mkdir("/home/bob", 0700, BOB);
@@ -309,7 +317,7 @@ static void make_files(void) {
 
 static void loopback_up(void) {
         _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
+        struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
 
         if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &r) < 0)
                 die("lo");
@@ -374,7 +382,7 @@ static void remove_cgroup(const char *path, const char *back) {
                 (void) closedir(d);
         /* The last processes of a killed pid namespace leave a moment later. */
         for (int i = 0; i < 2000 && rmdir(path) < 0 && errno == EBUSY; i++)
-                (void) nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
+                (void) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 }
 
 static pid_t first_pid;

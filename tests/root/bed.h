@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A throwaway root for the tests: own mount, pid, ipc, uts and network namespace, an overlay over the machine's files
- * (nothing of the machine is written to), own /run, /tmp, /home and /dev, a cgroup of its own, and the accounts ocsb,
- * alice and bob. */
+/* A throwaway root for the tests: own mount, pid, ipc, uts and network namespace, an overlay over the
+ * machine's files (nothing of the machine is written to), own /run, /tmp, /home and /dev, a cgroup of its
+ * own, and the accounts ocsb, alice and bob. */
 
 #include <sys/types.h>
 
@@ -15,8 +15,8 @@
 #define ALICE_HOME "/home/alice"
 #define WORKSPACE ALICE_HOME "/ws"
 
-/* Runs fn in a bed and returns the exit status it ended with, 77 when there can be none here. Everything that fn
- * started is killed and gone afterwards. */
+/* Runs fn in a bed and returns the exit status it ended with, 77 when there can be none here. Everything
+ * that fn started is killed and gone afterwards. */
 int bed_run(int (*fn)(void *userdata), void *userdata);
 
 /* The build directory: OCSB_BUILD, or the one this program lies in. */

@@ -25,16 +25,17 @@
 #include "policy/seccomp-filter.h"
 
 #define TIMEOUT_MS 20000u
-#define STAGE_LOG "/stage.log" /* of the bed; OCSB_STAGE_LOG=1 in the environment: standard error instead */
+#define STAGE_LOG "/stage.log" /* of the bed; OCSB_STAGE_LOG=1 in the environment: standard error instead   \
+                                */
 
 static struct {
         pid_t pid;
         int sock, listen;
         bool installed;
-} stage = { .sock = -EBADF, .listen = -EBADF };
+} stage = {.sock = -EBADF, .listen = -EBADF};
 
 static void install(void) {
-        static const char *const programs[] = { "ocsb-stage", "ocsb-init" };
+        static const char *const programs[] = {"ocsb-stage", "ocsb-init"};
 
         bed_mkdir(OCSB_LIBEXEC_DIR, 0755, 0);
         for (size_t i = 0; i < ELEMENTSOF(programs); i++) {
@@ -59,21 +60,22 @@ static void refuse_call(const StageOptions *o) {
         const unsigned arg = (unsigned) offsetof(struct seccomp_data, args) + o->refused_argument * 8;
         const uint32_t refusal = SECCOMP_RET_ERRNO | (uint32_t) o->refused_error;
         struct sock_filter any[] = {
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) o->refused_call, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, refusal),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+                        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) o->refused_call, 0, 1),
+                        BPF_STMT(BPF_RET | BPF_K, refusal),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         };
         struct sock_filter masked[] = {
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) o->refused_call, 0, 3),
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arg),
-                BPF_JUMP((uint16_t) (BPF_JMP | (o->refused_equal ? BPF_JEQ : BPF_JSET) | BPF_K), o->refused_mask, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, refusal),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+                        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t) o->refused_call, 0, 3),
+                        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arg),
+                        BPF_JUMP((uint16_t) (BPF_JMP | (o->refused_equal ? BPF_JEQ : BPF_JSET) | BPF_K),
+                                        o->refused_mask, 0, 1),
+                        BPF_STMT(BPF_RET | BPF_K, refusal),
+                        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         };
-        struct sock_fprog prog = { .len = o->refused_mask ? ELEMENTSOF(masked) : ELEMENTSOF(any),
-                .filter = o->refused_mask ? masked : any };
+        struct sock_fprog prog = {.len = o->refused_mask ? ELEMENTSOF(masked) : ELEMENTSOF(any),
+                        .filter = o->refused_mask ? masked : any};
 
         if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) < 0)
                 _exit(99);
@@ -81,8 +83,8 @@ static void refuse_call(const StageOptions *o) {
 
 static _noreturn_ void stage_child(const StageOptions *o) {
         char pid[40];
-        const char *env[8] = { "LISTEN_FDS=1", "LISTEN_FDNAMES=stage", pid };
-        char *const argv[] = { (char *) "ocsb-stage", NULL };
+        const char *env[8] = {"LISTEN_FDS=1", "LISTEN_FDNAMES=stage", pid};
+        char *const argv[] = {(char *) "ocsb-stage", NULL};
         int null = open("/dev/null", O_RDWR), n = 3;
         int log = getenv("OCSB_STAGE_LOG") ? 2 : open(STAGE_LOG, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
@@ -98,7 +100,7 @@ static _noreturn_ void stage_child(const StageOptions *o) {
                 _exit(99);
         (void) close_range(4, ~0u, 0);
         if (o && o->nofile > 0)
-                (void) setrlimit(RLIMIT_NOFILE, &(struct rlimit) { o->nofile, o->nofile });
+                (void) setrlimit(RLIMIT_NOFILE, &(struct rlimit){o->nofile, o->nofile});
         if (o && o->refused_call)
                 refuse_call(o);
         (void) execve(OCSB_LIBEXEC_DIR "/ocsb-stage", argv, (char *const *) (uintptr_t) env);
@@ -173,7 +175,8 @@ void stage_stop(void) {
 
 /* Plans */
 
-static const char passwd[] = "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nalice:x:20001:20001::/home/alice:/bin/sh\n",
+static const char passwd[] =
+                "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nalice:x:20001:20001::/home/alice:/bin/sh\n",
                   group[] = "root:x:0:\nalice:x:20001:\n";
 
 int plan_add_path(Plan *p, const char *target, const char *source, uint32_t flags) {
@@ -181,7 +184,7 @@ int plan_add_path(Plan *p, const char *target, const char *source, uint32_t flag
 }
 
 static int add_links(Plan *p) {
-        static const char *const names[] = { "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32" };
+        static const char *const names[] = {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"};
         int r = 0;
 
         for (size_t i = 0; r >= 0 && i < ELEMENTSOF(names); i++) {
@@ -206,7 +209,8 @@ static int fill_mounts(Plan *p) {
         if (r >= 0)
                 r = plan_add_path(p, "/etc/ld.so.cache", "/etc/ld.so.cache", PLAN_MOUNT_OPTIONAL);
         if (r >= 0)
-                r = plan_add_mount(p, PLAN_MOUNT_SCRATCH, PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC, 01777, 0, "/tmp", "", 0);
+                r = plan_add_mount(p, PLAN_MOUNT_SCRATCH, PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC, 01777, 0,
+                                "/tmp", "", 0);
         if (r >= 0)
                 r = plan_add_mount(p, PLAN_MOUNT_SCRATCH, PLAN_MOUNT_WRITE, 01777, 0, "/dev/shm", "", 0);
         if (r >= 0)
@@ -244,12 +248,20 @@ Plan *plan_sample(const char *id) {
         p->root = PLAN_ROOT_HOST_MINIMAL;
         (void) snprintf(p->hostname, sizeof(p->hostname), "sandbox");
         p->workdir = strdup(WORKSPACE);
-        p->limits = (PlanLimits) { .memory = PLAN_UNLIMITED, .swap = PLAN_UNLIMITED, .pids = PLAN_UNLIMITED,
-                .cpu = PLAN_UNLIMITED, .io_weight = PLAN_UNLIMITED, .scratch = 64u << 20, .nofile = 1024, .nproc = 512,
-                .fsize = PLAN_UNLIMITED, .execs = 64 };
+        p->limits = (PlanLimits){.memory = PLAN_UNLIMITED,
+                        .swap = PLAN_UNLIMITED,
+                        .pids = PLAN_UNLIMITED,
+                        .cpu = PLAN_UNLIMITED,
+                        .io_weight = PLAN_UNLIMITED,
+                        .scratch = 64u << 20,
+                        .nofile = 1024,
+                        .nproc = 512,
+                        .fsize = PLAN_UNLIMITED,
+                        .execs = 64};
         p->idle_usec = p->age_usec = USEC_INFINITY;
         if (!p->workdir || fill_mounts(p) < 0 ||
-                        seccomp_compile(SECCOMP_FILTER_DEFAULT, &session, &session_len, &exec, &exec_len) < 0 ||
+                        seccomp_compile(SECCOMP_FILTER_DEFAULT, &session, &session_len, &exec, &exec_len) <
+                                        0 ||
                         copy_filter(session, session_len, &p->bpf_session, &p->bpf_session_len) < 0 ||
                         copy_filter(exec, exec_len, &p->bpf_exec, &p->bpf_exec_len) < 0)
                 return NULL;
@@ -259,7 +271,7 @@ Plan *plan_sample(const char *id) {
 /* Sessions */
 
 int recv_timeout(int fd, WireMessage *ret, unsigned timeout_ms) {
-        struct pollfd p = { .fd = fd, .events = POLLIN };
+        struct pollfd p = {.fd = fd, .events = POLLIN};
         int r;
 
         wire_message_done(ret);
@@ -448,10 +460,14 @@ static size_t strv_len(const char *const *v) {
 static int send_exec(int fd, uint32_t tag, const char *const *argv, const ExecOptions *o, const int *fds,
                 const uint32_t *numbers, size_t n_fds, int status) {
         _cleanup_writer_ WireWriter w = {};
-        MsgExec x = { .flags = o ? o->flags : 0, .timeout_usec = o ? o->timeout_usec : 0,
-                .argv = (char **) (uintptr_t) argv, .n_argv = strv_len(argv), .n_fds = n_fds,
-                .env = o ? (char **) (uintptr_t) o->env : NULL, .n_env = o ? strv_len(o->env) : 0,
-                .cwd = o ? (char *) (uintptr_t) o->cwd : NULL };
+        MsgExec x = {.flags = o ? o->flags : 0,
+                        .timeout_usec = o ? o->timeout_usec : 0,
+                        .argv = (char **) (uintptr_t) argv,
+                        .n_argv = strv_len(argv),
+                        .n_fds = n_fds,
+                        .env = o ? (char **) (uintptr_t) o->env : NULL,
+                        .n_env = o ? strv_len(o->env) : 0,
+                        .cwd = o ? (char *) (uintptr_t) o->cwd : NULL};
         int all[MSG_EXEC_FDS_MAX + 1];
 
         for (size_t i = 0; i < n_fds; i++) {
@@ -465,13 +481,15 @@ static int send_exec(int fd, uint32_t tag, const char *const *argv, const ExecOp
 }
 
 int exec_send(int channel, uint32_t tag, const char *const *argv, const ExecOptions *o) {
-        return send_exec(channel, tag, argv, o, o ? o->fds : NULL, o ? o->numbers : NULL, o ? o->n_fds : 0, -1);
+        return send_exec(channel, tag, argv, o, o ? o->fds : NULL, o ? o->numbers : NULL, o ? o->n_fds : 0,
+                        -1);
 }
 
 static void read_output(int *fd, ExecResult *ret) {
         char drop[4096];
         bool full = ret->len >= EXEC_OUTPUT_MAX;
-        ssize_t n = read(*fd, full ? drop : ret->output + ret->len, full ? sizeof(drop) : EXEC_OUTPUT_MAX - ret->len);
+        ssize_t n = read(*fd, full ? drop : ret->output + ret->len,
+                        full ? sizeof(drop) : EXEC_OUTPUT_MAX - ret->len);
 
         if (n > 0 && !full)
                 ret->len += (size_t) n;
@@ -521,8 +539,9 @@ static int collect(int events_fd, uint32_t tag, int control, int *output, ExecRe
         uint64_t end = now_ms() + TIMEOUT_MS, quiet = 0;
 
         while (!ret->over || *output >= 0) {
-                struct pollfd p[] = { { .fd = *output, .events = POLLIN }, { .fd = ret->over ? -1 : events_fd, .events = POLLIN },
-                        { .fd = ret->over || control < 0 ? -1 : control, .events = POLLIN } };
+                struct pollfd p[] = {{.fd = *output, .events = POLLIN},
+                                {.fd = ret->over ? -1 : events_fd, .events = POLLIN},
+                                {.fd = ret->over || control < 0 ? -1 : control, .events = POLLIN}};
                 _cleanup_message_ WireMessage m = {};
                 uint64_t now = now_ms();
 
@@ -540,7 +559,8 @@ static int collect(int events_fd, uint32_t tag, int control, int *output, ExecRe
 
                                 if (r == 0 || (r < 0 && r != -EAGAIN))
                                         return r < 0 ? r : -EPIPE;
-                                if (r > 0 && (m.tag == tag || m.type == WIRE_ACK) && (i == 1 || m.type == WIRE_ACK))
+                                if (r > 0 && (m.tag == tag || m.type == WIRE_ACK) &&
+                                                (i == 1 || m.type == WIRE_ACK))
                                         take_event(&m, ret, output);
                                 wire_message_done(&m);
                         }
@@ -549,14 +569,14 @@ static int collect(int events_fd, uint32_t tag, int control, int *output, ExecRe
 }
 
 int exec_run(Session *s, const char *const *argv, const ExecOptions *o, ExecResult *ret) {
-        static const uint32_t stdio[] = { 0, 1, 2 };
-        _cleanup_close_ int in_read = -EBADF, in_write = -EBADF, output = -EBADF, out_write = -EBADF, status = -EBADF,
-                            theirs = -EBADF;
+        static const uint32_t stdio[] = {0, 1, 2};
+        _cleanup_close_ int in_read = -EBADF, in_write = -EBADF, output = -EBADF, out_write = -EBADF,
+                            status = -EBADF, theirs = -EBADF;
         bool pty = o && o->flags & MSG_EXEC_PTY, own = o && o->fds;
         int pipe_in[2], pipe_out[2], pair[2], fds[3], r;
         uint32_t tag = ++s->next_tag;
 
-        *ret = (ExecResult) {};
+        *ret = (ExecResult){};
         if (!own && !pty) {
                 if (pipe2(pipe_in, O_CLOEXEC) < 0 || pipe2(pipe_out, O_CLOEXEC) < 0)
                         return -errno;
@@ -576,8 +596,12 @@ int exec_run(Session *s, const char *const *argv, const ExecOptions *o, ExecResu
                 if (s->channel < 0)
                         return s->channel;
         }
-        r = send_exec(status >= 0 ? s->control : s->channel, tag, argv, o, own ? o->fds : fds, own ? o->numbers : stdio,
-                        own ? o->n_fds : pty ? 0 : 3, theirs);
+        r = send_exec(status >= 0 ? s->control : s->channel, tag, argv, o, own ? o->fds : fds,
+                        own ? o->numbers : stdio,
+                        own   ? o->n_fds
+                        : pty ? 0
+                              : 3,
+                        theirs);
         if (r < 0)
                 return r;
         in_read = fd_close(in_read);
@@ -598,17 +622,19 @@ bool attack_holds_with(Session *s, const ExecOptions *o, const char *const *argv
         if (r < 0)
                 return tap_check(false, "attack %s: %s", what, strerror(-r));
         if (result.ack || result.failed.error)
-                return tap_check(false, "attack %s: not started: %s: %s", what, result.failed.step, result.failed.text);
+                return tap_check(false, "attack %s: not started: %s: %s", what, result.failed.step,
+                                result.failed.text);
         if (result.exited.signal == 0 && result.exited.code == 77) {
                 tap_note("attack %s: %s", what, result.output);
                 return true;
         }
-        return tap_check(result.exited.signal == 0 && result.exited.code == 0, "attack %s: code %u signal %u\n%s", what,
-                        result.exited.code, result.exited.signal, result.output);
+        return tap_check(result.exited.signal == 0 && result.exited.code == 0,
+                        "attack %s: code %u signal %u\n%s", what, result.exited.code, result.exited.signal,
+                        result.output);
 }
 
 bool attack_holds(Session *s, const char *argument, ...) {
-        const char *argv[16] = { ATTACK, argument };
+        const char *argv[16] = {ATTACK, argument};
         size_t n = 2;
         va_list ap;
 

@@ -18,8 +18,8 @@ __attribute__((constructor)) static void loaded(void) {
                 (void) close(fd);
         }
         seccomp = strstr(status, "Seccomp:");
-        n = snprintf(line, sizeof(line), "uid %u seccomp %d program %s\n", getuid(), seccomp ? atoi(seccomp + 8) : -1,
-                        program_invocation_short_name);
+        n = snprintf(line, sizeof(line), "uid %u seccomp %d program %s\n", getuid(),
+                        seccomp ? atoi(seccomp + 8) : -1, program_invocation_short_name);
         fd = open("/home/alice/ws/evil.trace", O_WRONLY | O_CREAT | O_APPEND, 0666);
         if (fd >= 0 && n > 0)
                 (void) !write(fd, line, (size_t) n);

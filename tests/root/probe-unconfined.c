@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The self-probe as root, outside every sandbox, where nothing that it attempts is prevented: a probe that can't fail
- * proves nothing. Each item has to be "broken" here, and nothing that was made may be left. */
+/* The self-probe as root, outside every sandbox, where nothing that it attempts is prevented: a probe that
+ * can't fail proves nothing. Each item has to be "broken" here, and nothing that was made may be left. */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -28,59 +28,59 @@ static const struct {
         const char *name;
         const char *unless[UNLESS_MAX]; /* what the detail says where this kernel can't do it for anybody */
 } expected[] = {
-        { "identity", {} },
-        { "capabilities", {} },
-        { "no-new-privs", {} },
-        { "seccomp", {} },
-        { "limits", {} },
-        { "core-dump", {} },
-        { "masked-path", {} },
-        { "protected-path", {} },
-        { "protected-parent", {} },
-        { "write-outside", {} },
-        { "metadata-outside", {} },
-        { "landlock", {} },
-        { "device-nodes", {} },
-        { "devices", {} },
-        { "mounts", {} },
-        { "host-sockets", {} },
-        { "abstract-sockets", {} },
-        { "cgroup", {} },
-        { "network", {} },
-        { "interfaces", {} },
-        { "tcp-fastopen", {} },
-        { "transports", { "MPTCP: EPROTONOSUPPORT", "MPTCP: ENOPROTOOPT" } },
-        { "raw-socket", {} },
-        { "packet-socket", { "EAFNOSUPPORT" } },
-        { "vsock", { "EAFNOSUPPORT" } },
-        { "netlink", { "EPROTONOSUPPORT" } },
-        { "socket-families", { "other families" } },
-        { "proc-view", {} },
-        { "processes", {} },
-        { "first-process", {} },
-        { "ptrace", {} },
-        { "signals", {} },
-        { "descriptors", {} },
-        { "priority", {} },
-        { "tiocsti", {} },
-        { "foreign-calls", { "SIGSEGV", "one system call entry" } },
-        { "mount", {} },
-        { "user-namespace", { "ENOSPC" } },
-        { "namespaces", {} },
-        { "keyring", { "ENOSYS" } },
-        { "bpf", { "ENOSYS" } },
-        { "perf", { "ENOSYS", "ENOENT" } },
-        { "io-uring", { "EPERM", "ENOSYS" } },
-        { "userfaultfd", { "ENOSYS" } },
-        { "kernel-log", { "ENOSYS" } },
-        { "modules", { "init_module: ENOSYS" } },
-        { "machine", {} },
-        { "file-handles", { "ENOSYS", "EOPNOTSUPP" } },
+                {"identity", {}},
+                {"capabilities", {}},
+                {"no-new-privs", {}},
+                {"seccomp", {}},
+                {"limits", {}},
+                {"core-dump", {}},
+                {"masked-path", {}},
+                {"protected-path", {}},
+                {"protected-parent", {}},
+                {"write-outside", {}},
+                {"metadata-outside", {}},
+                {"landlock", {}},
+                {"device-nodes", {}},
+                {"devices", {}},
+                {"mounts", {}},
+                {"host-sockets", {}},
+                {"abstract-sockets", {}},
+                {"cgroup", {}},
+                {"network", {}},
+                {"interfaces", {}},
+                {"tcp-fastopen", {}},
+                {"transports", {"MPTCP: EPROTONOSUPPORT", "MPTCP: ENOPROTOOPT"}},
+                {"raw-socket", {}},
+                {"packet-socket", {"EAFNOSUPPORT"}},
+                {"vsock", {"EAFNOSUPPORT"}},
+                {"netlink", {"EPROTONOSUPPORT"}},
+                {"socket-families", {"other families"}},
+                {"proc-view", {}},
+                {"processes", {}},
+                {"first-process", {}},
+                {"ptrace", {}},
+                {"signals", {}},
+                {"descriptors", {}},
+                {"priority", {}},
+                {"tiocsti", {}},
+                {"foreign-calls", {"SIGSEGV", "one system call entry"}},
+                {"mount", {}},
+                {"user-namespace", {"ENOSPC"}},
+                {"namespaces", {}},
+                {"keyring", {"ENOSYS"}},
+                {"bpf", {"ENOSYS"}},
+                {"perf", {"ENOSYS", "ENOENT"}},
+                {"io-uring", {"EPERM", "ENOSYS"}},
+                {"userfaultfd", {"ENOSYS"}},
+                {"kernel-log", {"ENOSYS"}},
+                {"modules", {"init_module: ENOSYS"}},
+                {"machine", {}},
+                {"file-handles", {"ENOSYS", "EOPNOTSUPP"}},
 };
 
 static void lo_address(void) {
         _cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        struct ifreq r = { .ifr_name = "lo" };
+        struct ifreq r = {.ifr_name = "lo"};
         struct sockaddr_in *sa = (struct sockaddr_in *) &r.ifr_addr;
 
         /* A route to 192.0.2.1 that leads nowhere. */
@@ -92,7 +92,7 @@ static void lo_address(void) {
 }
 
 static int make_interface(void) {
-        struct ifreq r = { .ifr_name = "probe0", .ifr_flags = IFF_TUN };
+        struct ifreq r = {.ifr_name = "probe0", .ifr_flags = IFF_TUN};
         int fd;
 
         (void) mkdir("/dev/net", 0755);
@@ -138,7 +138,8 @@ static void broken_where_nothing_holds(size_t i) {
                 if (excused)
                         tap_skip("this kernel: %s", item->detail);
                 else
-                        (void) tap_check(false, "%s: %s", probe_result_to_string((ProbeResult) item->result), item->detail);
+                        (void) tap_check(false, "%s: %s", probe_result_to_string((ProbeResult) item->result),
+                                        item->detail);
         } else
                 tap_note("%s", item->detail);
         tap_result(!tap_failed(), name);
@@ -149,9 +150,11 @@ static void texts_are_valid(void) {
                 const ProbeItem *item = result.items + i;
                 bool known = false;
 
-                (void) tap_check(strnlen(item->name, sizeof(item->name)) < sizeof(item->name) && item->name[0], "a name");
-                (void) tap_check(item->detail[0] && utf8_is_valid(item->detail, strlen(item->detail)), "detail of %s",
-                                item->name);
+                (void) tap_check(strnlen(item->name, sizeof(item->name)) < sizeof(item->name) &&
+                                                 item->name[0],
+                                "a name");
+                (void) tap_check(item->detail[0] && utf8_is_valid(item->detail, strlen(item->detail)),
+                                "detail of %s", item->name);
                 for (size_t k = 0; k < ELEMENTSOF(expected); k++)
                         known |= streq(expected[k].name, item->name);
                 (void) tap_check(known, "this test does not know the item %s", item->name);
@@ -161,7 +164,8 @@ static void texts_are_valid(void) {
 }
 
 static void no_traces(void) {
-        _cleanup_free_ char *secret = bed_read("/srv/hidden/secret"), *protected = bed_read("/srv/protected/file");
+        _cleanup_free_ char *secret = bed_read("/srv/hidden/secret"),
+                            *protected = bed_read("/srv/protected/file");
 
         (void) nftw("/", find_left, 32, FTW_PHYS | FTW_MOUNT);
         (void) nftw("/srv", find_left, 32, FTW_PHYS | FTW_MOUNT);
@@ -174,11 +178,17 @@ static void no_traces(void) {
 }
 
 static int run(void *userdata _unused_) {
-        static char *const hidden[] = { (char *) "/srv/hidden/secret", (char *) "/srv/missing",
-                (char *) "/srv/hidden/\xff\x1b[2Ktoo-long-a-name-to-be-shown-as-it-is-in-the-detail-of-an-item" };
-        static char *const readonly[] = { (char *) "/srv/protected/file", (char *) "/srv/protected/sub" };
-        ProbeContext context = { .hidden = hidden, .n_hidden = ELEMENTSOF(hidden), .readonly = readonly,
-                .n_readonly = ELEMENTSOF(readonly), .workdir = "/home/alice", .workspace_writable = true, .landlock_abi = 7 };
+        static char *const hidden[] = {(char *) "/srv/hidden/secret", (char *) "/srv/missing",
+                        (char *) "/srv/hidden/"
+                                 "\xff\x1b[2Ktoo-long-a-name-to-be-shown-as-it-is-in-the-detail-of-an-item"};
+        static char *const readonly[] = {(char *) "/srv/protected/file", (char *) "/srv/protected/sub"};
+        ProbeContext context = {.hidden = hidden,
+                        .n_hidden = ELEMENTSOF(hidden),
+                        .readonly = readonly,
+                        .n_readonly = ELEMENTSOF(readonly),
+                        .workdir = "/home/alice",
+                        .workspace_writable = true,
+                        .landlock_abi = 7};
         _cleanup_close_ int listener = -EBADF, abstract = -EBADF, interface = -EBADF, leaked = -EBADF;
         struct timespec start, end;
         pid_t other;
@@ -194,14 +204,14 @@ static int run(void *userdata _unused_) {
         lo_address();
         interface = make_interface();
         leaked = open("/etc/passwd", O_RDONLY);
-        (void) setrlimit(RLIMIT_CORE, &(struct rlimit) { RLIM_INFINITY, RLIM_INFINITY });
+        (void) setrlimit(RLIMIT_CORE, &(struct rlimit){RLIM_INFINITY, RLIM_INFINITY});
         other = fork();
         if (other == 0) {
                 if (setresuid(BOB, BOB, BOB) < 0)
                         _exit(1);
                 _exit(sleep_long(NULL));
         }
-        (void) nanosleep(&(struct timespec) { .tv_nsec = 20000000 }, NULL);
+        (void) nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 
         (void) clock_gettime(CLOCK_MONOTONIC, &start);
         if (!CHECK_OK(probe_run(&context, &result)))

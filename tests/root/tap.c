@@ -66,7 +66,8 @@ bool tap_failed(void) {
 }
 
 void tap_result(bool ok, const char *name) {
-        printf("%s %u - %s%s%s\n", ok ? "ok" : "not ok", ++state.number, name, state.skip[0] ? " # SKIP " : "", state.skip);
+        printf("%s %u - %s%s%s\n", ok ? "ok" : "not ok", ++state.number, name,
+                        state.skip[0] ? " # SKIP " : "", state.skip);
         fflush(stdout);
         state.any_failed |= !ok;
         state.failed = false;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Test Anything Protocol: one line per test, named after what holds; what went wrong in it as comments above. */
+/* Test Anything Protocol: one line per test, named after what holds; what went wrong in it as comments
+ * above. */
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,8 +14,8 @@ typedef struct TapTest {
         void (*run)(void);
 } TapTest;
 
-/* Prints the plan and the results. Returns the exit status: 0 all well, 1 some failed. only: runs the tests whose
- * name contains it (NULL: all). */
+/* Prints the plan and the results. Returns the exit status: 0 all well, 1 some failed. only: runs the tests
+ * whose name contains it (NULL: all). */
 int tap_run(const TapTest *tests, size_t n, const char *only);
 
 /* Within a test. A failed check does not end it. Returns ok. */
@@ -31,6 +32,6 @@ void tap_note(const char *format, ...) _printf_(1, 2);
 bool tap_failed(void);
 /* 1 when a test failed. */
 int tap_status(void);
-/* The names and results of sub-tests that a test finds out at run time: reported as tests of their own when the list
- * is not known before. */
+/* The names and results of sub-tests that a test finds out at run time: reported as tests of their own when
+ * the list is not known before. */
 void tap_result(bool ok, const char *name);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Known escapes and gaps of other sandboxes, tried in ours: one test per row of the list of known failures. */
+/* Known escapes and gaps of other sandboxes, tried in ours: one test per row of the list of known failures.
+ */
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -48,13 +49,14 @@ static pid_t pid_of_init(void) {
         char path[64];
         _cleanup_free_ char *text = NULL;
 
-        (void) snprintf(path, sizeof(path), "/proc/%u/task/%u/children", session.info.monitor_pid, session.info.monitor_pid);
+        (void) snprintf(path, sizeof(path), "/proc/%u/task/%u/children", session.info.monitor_pid,
+                        session.info.monitor_pid);
         text = bed_read(path);
         return text ? (pid_t) atol(text) : 0;
 }
 
 static void terminals(void) {
-        static const uint32_t numbers[] = { 0, 1, 2 };
+        static const uint32_t numbers[] = {0, 1, 2};
         static ExecResult result;
         _cleanup_close_ int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), slave = -EBADF;
         int unlock = 0, queued = -1, fds[3];
@@ -65,13 +67,15 @@ static void terminals(void) {
         CHECK(slave >= 0);
         fds[0] = fds[1] = fds[2] = slave;
         /* The caller's own terminal is not taken at all … */
-        if (CHECK_OK(exec_run(sandbox(), (const char *const[]) { ATTACK, "tiocsti", NULL },
-                            &(ExecOptions) { .fds = fds, .numbers = numbers, .n_fds = 3 }, &result)))
+        if (CHECK_OK(exec_run(sandbox(), (const char *const[]){ATTACK, "tiocsti", NULL},
+                            &(ExecOptions){.fds = fds, .numbers = numbers, .n_fds = 3}, &result)))
                 (void) tap_check(!result.started && result.failed.error, "a terminal was handed in");
-        (void) tap_check(strstr(result.failed.text, "terminal") != NULL, "the refusal says: %s", result.failed.text);
+        (void) tap_check(strstr(result.failed.text, "terminal") != NULL, "the refusal says: %s",
+                        result.failed.text);
         CHECK(ioctl(slave, FIONREAD, &queued) == 0 && queued == 0);
         /* … and on one of the sandbox's own nothing can be typed. */
-        (void) attack_holds_with(sandbox(), &(ExecOptions) { .flags = MSG_EXEC_PTY }, (const char *const[]) { ATTACK, "tiocsti", NULL });
+        (void) attack_holds_with(sandbox(), &(ExecOptions){.flags = MSG_EXEC_PTY},
+                        (const char *const[]){ATTACK, "tiocsti", NULL});
         (void) attack_holds(sandbox(), "tiocsti", NULL);
 }
 
@@ -84,32 +88,42 @@ static void foreign_architectures(void) {
         static ExecResult result;
 
         for (int i = 0; i < 2; i++)
-                if (CHECK_OK(exec_run(sandbox(), (const char *const[]) { ATTACK, i ? "x32" : "int80", NULL }, NULL, &result)))
-                        (void) tap_check(result.exited.signal == SIGSYS, "code %u, signal %u", result.exited.code, result.exited.signal);
+                if (CHECK_OK(exec_run(sandbox(), (const char *const[]){ATTACK, i ? "x32" : "int80", NULL},
+                                    NULL, &result)))
+                        (void) tap_check(result.exited.signal == SIGSYS, "code %u, signal %u",
+                                        result.exited.code, result.exited.signal);
 }
 
 static void environment(void) {
-        static const char *const env[] = { "LD_PRELOAD=" WORKSPACE "/evil.so", "LD_AUDIT=" WORKSPACE "/evil.so", "GCONV_PATH=" WORKSPACE,
-                "PATH=" WORKSPACE ":/usr/bin", "MALLOC_CHECK_=3", "GLIBC_TUNABLES=x=y", "XDG_RUNTIME_DIR=/run/user/0", NULL };
+        static const char *const env[] = {"LD_PRELOAD=" WORKSPACE "/evil.so",
+                        "LD_AUDIT=" WORKSPACE "/evil.so", "GCONV_PATH=" WORKSPACE,
+                        "PATH=" WORKSPACE ":/usr/bin", "MALLOC_CHECK_=3", "GLIBC_TUNABLES=x=y",
+                        "XDG_RUNTIME_DIR=/run/user/0", NULL};
         _cleanup_free_ char *traces = NULL;
         static ExecResult result;
         bool has_library = bed_exists("/.build/tests/root/libevil.so");
 
         CHECK(has_library);
         bed_copy("/.build/tests/root/libevil.so", WORKSPACE "/evil.so", 0755);
-        CHECK_OK(exec_run(sandbox(), (const char *const[]) { "env", NULL }, &(ExecOptions) { .env = env }, &result));
+        CHECK_OK(exec_run(
+                        sandbox(), (const char *const[]){"env", NULL}, &(ExecOptions){.env = env}, &result));
         result.output[result.len] = 0;
-        (void) tap_check(strstr(result.output, "MALLOC_CHECK_=3") && strstr(result.output, "HOME=" ALICE_HOME), "%s", result.output);
+        (void) tap_check(strstr(result.output, "MALLOC_CHECK_=3") &&
+                                         strstr(result.output, "HOME=" ALICE_HOME),
+                        "%s", result.output);
         /* The library writes who it was loaded into: the payload alone, as the payload's user, confined. */
         traces = bed_read(WORKSPACE "/evil.trace");
         CHECK(traces && strstr(traces, "uid 20001 seccomp 2 program env"));
         for (char *line = traces; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-                (void) tap_check(str_has_prefix(line, "uid 20001 seccomp 2 program env"), "loaded into: %.60s", line);
+                (void) tap_check(str_has_prefix(line, "uid 20001 seccomp 2 program env"),
+                                "loaded into: %.60s", line);
         /* Nothing of the builder's environment goes in. */
-        CHECK_OK(exec_run(sandbox(), (const char *const[]) { ATTACK, "env", NULL }, NULL, &result));
+        CHECK_OK(exec_run(sandbox(), (const char *const[]){ATTACK, "env", NULL}, NULL, &result));
         result.output[result.len] = 0;
-        for (char *line = result.output; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-                (void) tap_check(str_has_prefix(line, "PATH=") || str_has_prefix(line, "HOME="), "%.60s", line);
+        for (char *line = result.output; line && *line;
+                        line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+                (void) tap_check(str_has_prefix(line, "PATH=") || str_has_prefix(line, "HOME="), "%.60s",
+                                line);
 }
 
 static void own_program(void) {
@@ -121,22 +135,26 @@ static void own_program(void) {
         CHECK(before && stat(OCSB_LIBEXEC_DIR "/ocsb-init", &a) == 0);
         (void) attack_holds(sandbox(), "self-exe", NULL);
         bed_write(path, script, 0755, ALICE);
-        CHECK_OK(exec_run(sandbox(), (const char *const[]) { path, NULL }, NULL, &result));
+        CHECK_OK(exec_run(sandbox(), (const char *const[]){path, NULL}, NULL, &result));
         (void) attack_holds(sandbox(), "absent", OCSB_LIBEXEC_DIR "/ocsb-init.x", NULL);
         CHECK(stat(OCSB_LIBEXEC_DIR "/ocsb-init", &b) == 0 && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
                         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec && a.st_size == b.st_size);
 }
 
 static void descriptors(void) {
-        static const char *const cwds[] = { "/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/3", "/proc/self/fd/5", "/proc/self/fd/64",
-                "/proc/self/cwd", "/proc/self/root", "/proc/1/root", "/proc/1/cwd", "/proc/self/fd/7/../../..", "/proc/thread-self/root" };
+        static const char *const cwds[] = {"/proc/self/fd/0", "/proc/self/fd/1", "/proc/self/fd/3",
+                        "/proc/self/fd/5", "/proc/self/fd/64", "/proc/self/cwd", "/proc/self/root",
+                        "/proc/1/root", "/proc/1/cwd", "/proc/self/fd/7/../../..", "/proc/thread-self/root"};
         static ExecResult result;
 
         (void) attack_holds(sandbox(), "descriptors", "2", NULL);
-        (void) attack_holds_with(sandbox(), &(ExecOptions) { .flags = MSG_EXEC_PTY }, (const char *const[]) { ATTACK, "descriptors", "2", NULL });
+        (void) attack_holds_with(sandbox(), &(ExecOptions){.flags = MSG_EXEC_PTY},
+                        (const char *const[]){ATTACK, "descriptors", "2", NULL});
         for (size_t i = 0; i < ELEMENTSOF(cwds); i++)
-                if (CHECK_OK(exec_run(sandbox(), (const char *const[]) { ATTACK, "cwd", NULL }, &(ExecOptions) { .cwd = cwds[i] }, &result)))
-                        (void) tap_check(!result.started && (result.failed.error || result.ack), "cwd %s was taken", cwds[i]);
+                if (CHECK_OK(exec_run(sandbox(), (const char *const[]){ATTACK, "cwd", NULL},
+                                    &(ExecOptions){.cwd = cwds[i]}, &result)))
+                        (void) tap_check(!result.started && (result.failed.error || result.ack),
+                                        "cwd %s was taken", cwds[i]);
 }
 
 static void proc_is_ours(void) {
@@ -158,18 +176,21 @@ static void privileges(void) {
 }
 
 static void host_sockets(void) {
-        static const char *const names[] = { "/run/docker.sock", "/run/dbus/system_bus_socket", "/run/systemd/private", "/run/user/20001/bus",
-                "/tmp/.X11-unix/X0", "/run/podman/podman.sock", "/tmp/ssh-agent" };
+        static const char *const names[] = {"/run/docker.sock", "/run/dbus/system_bus_socket",
+                        "/run/systemd/private", "/run/user/20001/bus", "/tmp/.X11-unix/X0",
+                        "/run/podman/podman.sock", "/tmp/ssh-agent"};
         int listeners[ELEMENTSOF(names)];
-        static const char *const dirs[] = { "/run/dbus", "/run/systemd", "/run/user", "/run/user/20001", "/tmp/.X11-unix", "/run/podman" };
+        static const char *const dirs[] = {"/run/dbus", "/run/systemd", "/run/user", "/run/user/20001",
+                        "/tmp/.X11-unix", "/run/podman"};
 
         for (size_t i = 0; i < ELEMENTSOF(dirs); i++)
                 bed_mkdir(dirs[i], 0755, 0);
         for (size_t i = 0; i < ELEMENTSOF(names); i++)
                 listeners[i] = bed_listen(names[i]);
-        (void) attack_holds(sandbox(), "sockets", "/run/docker.sock", "/var/run/docker.sock", "/run/dbus/system_bus_socket",
-                        "/run/systemd/private", "/run/user/20001/bus", "/tmp/.X11-unix/X0", "/run/podman/podman.sock", "/tmp/ssh-agent",
-                        OCSB_STAGE_SOCKET, OCSB_CHANNEL_SOCKET, NULL);
+        (void) attack_holds(sandbox(), "sockets", "/run/docker.sock", "/var/run/docker.sock",
+                        "/run/dbus/system_bus_socket", "/run/systemd/private", "/run/user/20001/bus",
+                        "/tmp/.X11-unix/X0", "/run/podman/podman.sock", "/tmp/ssh-agent", OCSB_STAGE_SOCKET,
+                        OCSB_CHANNEL_SOCKET, NULL);
         fd_close_many(listeners, ELEMENTSOF(listeners));
 }
 
@@ -200,12 +221,13 @@ static void families(void) {
 }
 
 static void network(void) {
-        struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         socklen_t n = sizeof(sa);
         char port[16];
 
-        CHECK(bind(fd, (struct sockaddr *) &sa, sizeof(sa)) == 0 && listen(fd, 4) == 0 && getsockname(fd, (struct sockaddr *) &sa, &n) == 0);
+        CHECK(bind(fd, (struct sockaddr *) &sa, sizeof(sa)) == 0 && listen(fd, 4) == 0 &&
+                        getsockname(fd, (struct sockaddr *) &sa, &n) == 0);
         (void) snprintf(port, sizeof(port), "%u", ntohs(sa.sin_port));
         (void) attack_holds(sandbox(), "network", port, NULL);
 }
@@ -228,7 +250,8 @@ static void single_thread(void) {
         (void) snprintf(path, sizeof(path), "/proc/%d/status", (int) pid_of_init());
         text = bed_read(path);
         (void) tap_check(text && strstr(text, "Threads:\t1\n"), "PID 1 has more than one thread");
-        (void) tap_check(text && strstr(text, "NoNewPrivs:\t1\n") && strstr(text, "Seccomp:\t2\n"), "PID 1 is not confined");
+        (void) tap_check(text && strstr(text, "NoNewPrivs:\t1\n") && strstr(text, "Seccomp:\t2\n"),
+                        "PID 1 is not confined");
         (void) attack_holds(sandbox(), "privileges", NULL);
 }
 
@@ -240,10 +263,11 @@ static bool line_is(const char *text, const char *line) {
 
 /* What stays outside has no rights either. */
 static void monitor_has_no_rights(void) {
-        static const char *const empty[] = { "CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
-                "CapBnd:\t0000000000000000\n", "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n",
-                "Uid:\t1879048192\t1879048192\t1879048192\t1879048192\n", "Gid:\t1879048192\t1879048192\t1879048192\t1879048192\n",
-                "Groups:\t \n" };
+        static const char *const empty[] = {"CapInh:\t0000000000000000\n", "CapPrm:\t0000000000000000\n",
+                        "CapEff:\t0000000000000000\n", "CapBnd:\t0000000000000000\n",
+                        "CapAmb:\t0000000000000000\n", "NoNewPrivs:\t1\n",
+                        "Uid:\t1879048192\t1879048192\t1879048192\t1879048192\n",
+                        "Gid:\t1879048192\t1879048192\t1879048192\t1879048192\n", "Groups:\t \n"};
         char path[64];
         _cleanup_free_ char *text = NULL;
 
@@ -255,35 +279,39 @@ static void monitor_has_no_rights(void) {
 }
 
 static void passed_descriptors(void) {
-        static const uint32_t numbers[] = { 0, 1, 2, 3 };
+        static const uint32_t numbers[] = {0, 1, 2, 3};
         static ExecResult result;
-        int null = open("/dev/null", O_RDWR | O_CLOEXEC), pair[2], ptmx = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC),
-            path_fd = open("/", O_PATH | O_CLOEXEC), dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-            pidfd_self = open("/proc/self", O_RDONLY | O_CLOEXEC), kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC),
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC), pair[2],
+            ptmx = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC), path_fd = open("/", O_PATH | O_CLOEXEC),
+            dir = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+            pidfd_self = open("/proc/self", O_RDONLY | O_CLOEXEC),
+            kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC),
             ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), epoll = memfd_create("m", MFD_CLOEXEC);
         const struct {
                 const char *what;
                 int fd;
                 bool fine;
-        } things[] = { { "/dev/null", null, true }, { "a pty's master", ptmx, false }, { "O_PATH of /", path_fd, false },
-                { "a directory", dir, false }, { "/proc/self", pidfd_self, false }, { "/dev/kmsg", kmsg, false }, { "a namespace", ns, false },
-                { "a memfd", epoll, true } };
+        } things[] = {{"/dev/null", null, true}, {"a pty's master", ptmx, false},
+                        {"O_PATH of /", path_fd, false}, {"a directory", dir, false},
+                        {"/proc/self", pidfd_self, false}, {"/dev/kmsg", kmsg, false},
+                        {"a namespace", ns, false}, {"a memfd", epoll, true}};
 
         for (size_t i = 0; i < ELEMENTSOF(things); i++) {
-                int fds[] = { null, null, null, things[i].fd };
+                int fds[] = {null, null, null, things[i].fd};
 
                 if (things[i].fd < 0)
                         continue;
-                if (!CHECK_OK(exec_run(sandbox(), (const char *const[]) { ATTACK, "exit", "0", NULL },
-                                    &(ExecOptions) { .fds = fds, .numbers = numbers, .n_fds = 4 }, &result)))
+                if (!CHECK_OK(exec_run(sandbox(), (const char *const[]){ATTACK, "exit", "0", NULL},
+                                    &(ExecOptions){.fds = fds, .numbers = numbers, .n_fds = 4}, &result)))
                         continue;
-                (void) tap_check(result.started == things[i].fine, "%s: %s", things[i].what, result.failed.text);
+                (void) tap_check(result.started == things[i].fine, "%s: %s", things[i].what,
+                                result.failed.text);
         }
         for (int type = SOCK_STREAM; type <= SOCK_SEQPACKET; type++) {
                 if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair) < 0)
                         continue;
-                if (CHECK_OK(exec_run(sandbox(), (const char *const[]) { ATTACK, "exit", "0", NULL },
-                                    &(ExecOptions) { .fds = pair, .numbers = numbers, .n_fds = 2 }, &result)))
+                if (CHECK_OK(exec_run(sandbox(), (const char *const[]){ATTACK, "exit", "0", NULL},
+                                    &(ExecOptions){.fds = pair, .numbers = numbers, .n_fds = 2}, &result)))
                         (void) tap_check(!result.started, "a socket of type %d was handed in", type);
                 fd_close_many(pair, 2);
         }
@@ -303,22 +331,28 @@ static void memory_programs(void) {
 
 /* Each way to start something in a session passes the same denials. */
 static void every_way_in(void) {
-        static const char *const attacks[][4] = { { "privileges" }, { "calls" }, { "ids", "20001" }, { "hidden", WORKSPACE "/.secret" },
-                { "unwritable", WORKSPACE "/.git/hooks" }, { "processes" }, { "descriptors", "2" } };
-        static const ExecOptions ways[] = { {}, { .by_control = true }, { .flags = MSG_EXEC_PTY }, { .flags = MSG_EXEC_DETACH },
-                { .cwd = "/" }, { .timeout_usec = 10000000 }, { .flags = MSG_EXEC_PTY, .by_control = true } };
+        static const char *const attacks[][4] = {{"privileges"}, {"calls"}, {"ids", "20001"},
+                        {"hidden", WORKSPACE "/.secret"}, {"unwritable", WORKSPACE "/.git/hooks"},
+                        {"processes"}, {"descriptors", "2"}};
+        static const ExecOptions ways[] = {{}, {.by_control = true}, {.flags = MSG_EXEC_PTY},
+                        {.flags = MSG_EXEC_DETACH}, {.cwd = "/"}, {.timeout_usec = 10000000},
+                        {.flags = MSG_EXEC_PTY, .by_control = true}};
 
         for (size_t w = 0; w < ELEMENTSOF(ways); w++)
                 for (size_t i = 0; i < ELEMENTSOF(attacks); i++)
-                        (void) attack_holds_with(sandbox(), ways + w, (const char *const[]) { ATTACK, attacks[i][0], attacks[i][1], NULL });
+                        (void) attack_holds_with(sandbox(), ways + w,
+                                        (const char *const[]){ATTACK, attacks[i][0], attacks[i][1], NULL});
         /* Through a shell, and through a second control connection as a restarted daemon has it. */
-        (void) attack_holds_with(sandbox(), NULL, (const char *const[]) { "/bin/sh", "-c", ATTACK " privileges && exec " ATTACK " calls", NULL });
+        (void) attack_holds_with(sandbox(), NULL,
+                        (const char *const[]){"/bin/sh", "-c", ATTACK " privileges && exec " ATTACK " calls",
+                                        NULL});
         {
                 int second = session_connect_control(session.id), first = session.control;
 
                 if (tap_check(second >= 0, "connect: %s", strerror(-second))) {
                         session.control = second;
-                        (void) attack_holds_with(&session, ways + 1, (const char *const[]) { ATTACK, "privileges", NULL });
+                        (void) attack_holds_with(&session, ways + 1,
+                                        (const char *const[]){ATTACK, "privileges", NULL});
                         session.control = first;
                         fd_close(second);
                 }
@@ -326,12 +360,14 @@ static void every_way_in(void) {
 }
 
 static void work_directory(void) {
-        static const char *const cwds[] = { "/root", "/home/bob", "/run/ocsb", "/srv", "/.build", "/proc/1" };
+        static const char *const cwds[] = {"/root", "/home/bob", "/run/ocsb", "/srv", "/.build", "/proc/1"};
         static ExecResult result;
 
         for (size_t i = 0; i < ELEMENTSOF(cwds); i++)
-                if (CHECK_OK(exec_run(sandbox(), (const char *const[]) { ATTACK, "cwd", NULL }, &(ExecOptions) { .cwd = cwds[i] }, &result)))
-                        (void) tap_check(!result.started && streq(result.failed.step, "cwd"), "%s: step '%s'", cwds[i], result.failed.step);
+                if (CHECK_OK(exec_run(sandbox(), (const char *const[]){ATTACK, "cwd", NULL},
+                                    &(ExecOptions){.cwd = cwds[i]}, &result)))
+                        (void) tap_check(!result.started && streq(result.failed.step, "cwd"),
+                                        "%s: step '%s'", cwds[i], result.failed.step);
 }
 
 /* The other user, outside: nothing of alice's session is his. */
@@ -392,11 +428,15 @@ static void two_sandboxes(void) {
         (void) sandbox();
         if (!CHECK_OK(session_create(&other, p, NULL, 0)) || !CHECK(other.ready))
                 return;
-        CHECK_OK(exec_run(&session, (const char *const[]) { "/bin/sh", "-c", "echo x > /tmp/mark; sleep 5 & echo started", NULL },
-                        &(ExecOptions) { .flags = MSG_EXEC_DETACH }, &result));
+        CHECK_OK(exec_run(&session,
+                        (const char *const[]){
+                                        "/bin/sh", "-c", "echo x > /tmp/mark; sleep 5 & echo started", NULL},
+                        &(ExecOptions){.flags = MSG_EXEC_DETACH}, &result));
         (void) attack_holds(&other, "absent", "/tmp/mark", NULL);
         (void) attack_holds(&other, "processes", NULL);
-        CHECK_OK(exec_run(&other, (const char *const[]) { "/bin/sh", "-c", "ls /proc | grep -c '^[0-9]'", NULL }, NULL, &result));
+        CHECK_OK(exec_run(&other,
+                        (const char *const[]){"/bin/sh", "-c", "ls /proc | grep -c '^[0-9]'", NULL}, NULL,
+                        &result));
         result.output[result.len] = 0;
         (void) tap_check(atoi(result.output) <= 6, "%s processes can be seen", result.output);
         CHECK_OK(session_end(&other));
@@ -404,8 +444,9 @@ static void two_sandboxes(void) {
 }
 
 static void no_shell_in_daemons(void) {
-        static const char *const programs[] = { "src/stage/ocsb-stage", "src/stage/ocsb-init", "src/daemon/ocsbd" },
-                               *const names[] = { "system", "popen", "execlp", "execvp", "wordexp" };
+        static const char *const programs[] = {"src/stage/ocsb-stage", "src/stage/ocsb-init",
+                        "src/daemon/ocsbd"},
+                                 *const names[] = {"system", "popen", "execlp", "execvp", "wordexp"};
 
         for (size_t i = 0; i < ELEMENTSOF(programs); i++) {
                 char command[600], path[256];
@@ -414,7 +455,8 @@ static void no_shell_in_daemons(void) {
                 (void) snprintf(path, sizeof(path), "/.build/%s", programs[i]);
                 if (!bed_exists(path))
                         continue;
-                (void) snprintf(command, sizeof(command), "nm -a %s 2>/dev/null; nm -D %s 2>/dev/null", path, path);
+                (void) snprintf(command, sizeof(command), "nm -a %s 2>/dev/null; nm -D %s 2>/dev/null", path,
+                                path);
                 f = popen(command, "r");
                 if (!CHECK(f))
                         continue;
@@ -433,31 +475,38 @@ static void no_shell_in_daemons(void) {
 }
 
 static const TapTest tests[] = {
-        { "T01 T02 TIOCSTI and TIOCLINUX do nothing, also with the high bits set; the caller's terminal is not taken", terminals },
-        { "T03 new mount calls, unknown numbers and namespaces are closed", new_calls },
-        { "T04 the request's environment reaches the payload only", environment },
-        { "T08 the programs that build a sandbox can't be opened from within", own_program },
-        { "T09 an exec has the descriptors 0, 1, 2 and no work directory by way of /proc", descriptors },
-        { "T11 /proc is procfs, shows processes only, and nothing lies over it", proc_is_ours },
-        { "T13 the identity is the caller's, all of it, and can't be changed", identity },
-        { "T14 all capability sets are empty and a set-user-id program gains nothing", privileges },
-        { "T17 no program of ours can start a shell", no_shell_in_daemons },
-        { "T21 a work directory widens nothing", work_directory },
-        { "T22 every way to start a program is confined alike", every_way_in },
-        { "T31 T32 sockets of the host's services do not answer", host_sockets },
-        { "T33 abstract sockets of the host do not answer and nobody outside can be signalled", abstract_and_signals },
-        { "T34 T36 sockets of every other family and protocol are refused", families },
-        { "T34 there is no network: neither outside nor the host's loopback", network },
-        { "T35 TCP Fast Open is refused", fast_open },
-        { "T39 neither whiteouts nor devices can be made", whiteouts },
-        { "T40 PID 1 was single-threaded when it confined itself and is confined", single_thread },
-        { "the monitor outside has no capability, no group and an id of nobody", monitor_has_no_rights },
-        { "T42 terminals, sockets, directories and devices are not handed in", passed_descriptors },
-        { "T46 system calls of other architectures kill", foreign_architectures },
-        { "T47 a program in a memfd is as confined as any other", memory_programs },
-        { "T61 another user can't reach, signal or look into a sandbox, nor can its owner past the daemon", other_users },
-        { "two sandboxes of one user do not see each other", two_sandboxes },
-        { "T70 the control sockets are out of reach from within", control_sockets },
+                {"T01 T02 TIOCSTI and TIOCLINUX do nothing, also with the high bits set; the caller's "
+                 "terminal is not taken",
+                                terminals},
+                {"T03 new mount calls, unknown numbers and namespaces are closed", new_calls},
+                {"T04 the request's environment reaches the payload only", environment},
+                {"T08 the programs that build a sandbox can't be opened from within", own_program},
+                {"T09 an exec has the descriptors 0, 1, 2 and no work directory by way of /proc",
+                                descriptors},
+                {"T11 /proc is procfs, shows processes only, and nothing lies over it", proc_is_ours},
+                {"T13 the identity is the caller's, all of it, and can't be changed", identity},
+                {"T14 all capability sets are empty and a set-user-id program gains nothing", privileges},
+                {"T17 no program of ours can start a shell", no_shell_in_daemons},
+                {"T21 a work directory widens nothing", work_directory},
+                {"T22 every way to start a program is confined alike", every_way_in},
+                {"T31 T32 sockets of the host's services do not answer", host_sockets},
+                {"T33 abstract sockets of the host do not answer and nobody outside can be signalled",
+                                abstract_and_signals},
+                {"T34 T36 sockets of every other family and protocol are refused", families},
+                {"T34 there is no network: neither outside nor the host's loopback", network},
+                {"T35 TCP Fast Open is refused", fast_open},
+                {"T39 neither whiteouts nor devices can be made", whiteouts},
+                {"T40 PID 1 was single-threaded when it confined itself and is confined", single_thread},
+                {"the monitor outside has no capability, no group and an id of nobody",
+                                monitor_has_no_rights},
+                {"T42 terminals, sockets, directories and devices are not handed in", passed_descriptors},
+                {"T46 system calls of other architectures kill", foreign_architectures},
+                {"T47 a program in a memfd is as confined as any other", memory_programs},
+                {"T61 another user can't reach, signal or look into a sandbox, nor can its owner past the "
+                 "daemon",
+                                other_users},
+                {"two sandboxes of one user do not see each other", two_sandboxes},
+                {"T70 the control sockets are out of reach from within", control_sockets},
 };
 
 static int run(void *userdata) {

@@ -15,7 +15,7 @@
 
 static bool make(Session *s, Plan *p, const int *fds, size_t n_fds) {
         return CHECK(p) && CHECK_OK(session_create(s, p, fds, n_fds)) &&
-                        tap_check(s->ready, "%s: %s", s->failed.step, s->failed.text);
+               tap_check(s->ready, "%s: %s", s->failed.step, s->failed.text);
 }
 
 static uint64_t now_ms(void) {
@@ -34,11 +34,13 @@ static void only_what_is_granted(void) {
         bed_write(ALICE_HOME "/private", "private", 0644, ALICE);
         if (!make(&s, p, NULL, 0))
                 return;
-        (void) attack_holds(&s, "absent", "/srv", "/srv/data", ALICE_HOME "/private", "/root", "/boot", "/var/lib", "/run/ocsb", "/sys/kernel",
-                        "/home/bob", "/etc/shadow", "/.build", "/mnt", "/stage.log", "/etc/ocsb", NULL);
-        (void) attack_holds(&s, "create", "/x", "/usr/x", "/usr/bin/x", "/usr/local/bin/x", "/etc/x", "/dev/x", "/proc/x", "/home/x", ALICE_HOME "/x",
-                        NULL);
-        (void) attack_holds(&s, "writable", WORKSPACE "/made", "/tmp/made", "/dev/shm/made", "/dev/null", NULL);
+        (void) attack_holds(&s, "absent", "/srv", "/srv/data", ALICE_HOME "/private", "/root", "/boot",
+                        "/var/lib", "/run/ocsb", "/sys/kernel", "/home/bob", "/etc/shadow", "/.build",
+                        "/mnt", "/stage.log", "/etc/ocsb", NULL);
+        (void) attack_holds(&s, "create", "/x", "/usr/x", "/usr/bin/x", "/usr/local/bin/x", "/etc/x",
+                        "/dev/x", "/proc/x", "/home/x", ALICE_HOME "/x", NULL);
+        (void) attack_holds(
+                        &s, "writable", WORKSPACE "/made", "/tmp/made", "/dev/shm/made", "/dev/null", NULL);
         (void) attack_holds(&s, "unwritable", "/usr/bin/env", "/etc/passwd", "/usr", NULL);
         (void) attack_holds(&s, "contains", "/etc/passwd", "alice", NULL);
         CHECK_OK(session_end(&s));
@@ -84,13 +86,17 @@ static void submounts(void) {
         CHECK(mount("/run", ALICE_HOME "/chroot/run", NULL, MS_BIND | MS_REC, NULL) == 0);
         (void) plan_add_path(p, "/srv/chroot", ALICE_HOME "/chroot", PLAN_MOUNT_WRITE);
         if (CHECK_OK(session_create(&s, p, NULL, 0)) && s.ready) {
-                (void) attack_holds(&s, "absent", "/srv/chroot/proc/1", "/srv/chroot/proc/sysrq-trigger", "/srv/chroot/proc/sys/kernel/core_pattern", "/srv/chroot/proc/kcore",
-                                "/srv/chroot/sys/kernel", "/srv/chroot/sys/fs/cgroup/cgroup.procs", "/srv/chroot/dev/kmsg", "/srv/chroot/run/ocsb", NULL);
+                (void) attack_holds(&s, "absent", "/srv/chroot/proc/1", "/srv/chroot/proc/sysrq-trigger",
+                                "/srv/chroot/proc/sys/kernel/core_pattern", "/srv/chroot/proc/kcore",
+                                "/srv/chroot/sys/kernel", "/srv/chroot/sys/fs/cgroup/cgroup.procs",
+                                "/srv/chroot/dev/kmsg", "/srv/chroot/run/ocsb", NULL);
                 CHECK_OK(session_end(&s));
         } else
                 tap_note("refused: %s: %s", s.failed.step, s.failed.text);
-        CHECK(umount2(ALICE_HOME "/chroot/run", MNT_DETACH) == 0 && umount2(ALICE_HOME "/chroot/dev", MNT_DETACH) == 0);
-        CHECK(umount2(ALICE_HOME "/chroot/sys", MNT_DETACH) == 0 && umount2(ALICE_HOME "/chroot/proc", MNT_DETACH) == 0);
+        CHECK(umount2(ALICE_HOME "/chroot/run", MNT_DETACH) == 0 &&
+                        umount2(ALICE_HOME "/chroot/dev", MNT_DETACH) == 0);
+        CHECK(umount2(ALICE_HOME "/chroot/sys", MNT_DETACH) == 0 &&
+                        umount2(ALICE_HOME "/chroot/proc", MNT_DETACH) == 0);
 }
 
 /* Mounts that the host makes later do not appear inside, and those of the sandbox not outside. */
@@ -103,7 +109,8 @@ static void propagation(void) {
         bed_mkdir(WORKSPACE "/later", 0755, ALICE);
         if (make(&s, p, NULL, 0)) {
                 with = bed_count();
-                (void) tap_check(with.mounts == before.mounts, "%u mounts, before %u", with.mounts, before.mounts);
+                (void) tap_check(with.mounts == before.mounts, "%u mounts, before %u", with.mounts,
+                                before.mounts);
                 CHECK(mount("tmpfs", WORKSPACE "/later", "tmpfs", 0, NULL) == 0);
                 bed_write(WORKSPACE "/later/file", "later", 0644, 0);
                 (void) attack_holds(&s, "absent", WORKSPACE "/later/file", NULL);
@@ -156,7 +163,8 @@ static void race_to(const char *target, const char *forbidden_name) {
 }
 
 static void grant_races(void) {
-        static const char *const targets[][2] = { { "/run", "/srv/race/ocsb" }, { "/proc", "/srv/race/1" }, { "/etc", "/srv/race/passwd" } };
+        static const char *const targets[][2] = {
+                        {"/run", "/srv/race/ocsb"}, {"/proc", "/srv/race/1"}, {"/etc", "/srv/race/passwd"}};
 
         for (size_t i = 0; i < ELEMENTSOF(targets); i++) {
                 bed_mkdir(ALICE_HOME "/race", 0755, ALICE);
@@ -165,10 +173,11 @@ static void grant_races(void) {
         }
 }
 
-/* The target's components inside a granted tree are the owner's: none may lead a later grant elsewhere, neither on the
- * way nor as the last one. */
+/* The target's components inside a granted tree are the owner's: none may lead a later grant elsewhere,
+ * neither on the way nor as the last one. */
 static void targets_in_grants(void) {
-        static const char *const links[] = { "/proc", "/dev", "/dev/shm", "/etc", "../../../etc", "/usr/bin", "/usr", "/tmp", "/proc/self", "/" };
+        static const char *const links[] = {"/proc", "/dev", "/dev/shm", "/etc", "../../../etc", "/usr/bin",
+                        "/usr", "/tmp", "/proc/self", "/"};
 
         for (size_t i = 0; i < 2 * ELEMENTSOF(links); i++) {
                 _cleanup_plan_ Plan *p = plan_sample(NULL);
@@ -180,16 +189,20 @@ static void targets_in_grants(void) {
                 bed_write(ALICE_HOME "/inner/marker", "inner", 0644, ALICE);
                 bed_write(ALICE_HOME "/inner/env", "inner", 0755, ALICE);
                 CHECK(symlink(link_text, WORKSPACE "/way") == 0);
-                (void) plan_add_path(p, last ? WORKSPACE "/way" : WORKSPACE "/way/inner", ALICE_HOME "/inner", PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC);
+                (void) plan_add_path(p, last ? WORKSPACE "/way" : WORKSPACE "/way/inner",
+                                ALICE_HOME "/inner", PLAN_MOUNT_WRITE | PLAN_MOUNT_EXEC);
                 if (CHECK_OK(session_create(&s, p, NULL, 0)) && s.ready) {
-                        (void) attack_holds(&s, "absent", "/proc/inner", "/dev/inner", "/dev/shm/inner/marker", "/etc/inner/marker", "/usr/bin/inner",
-                                        "/usr/inner", "/proc/marker", "/dev/marker", "/dev/shm/marker", "/etc/marker", "/usr/bin/marker", "/usr/marker",
-                                        "/proc/self/marker", "/marker", NULL);
+                        (void) attack_holds(&s, "absent", "/proc/inner", "/dev/inner",
+                                        "/dev/shm/inner/marker", "/etc/inner/marker", "/usr/bin/inner",
+                                        "/usr/inner", "/proc/marker", "/dev/marker", "/dev/shm/marker",
+                                        "/etc/marker", "/usr/bin/marker", "/usr/marker", "/proc/self/marker",
+                                        "/marker", NULL);
                         (void) attack_holds(&s, "contains", "/etc/passwd", "alice", NULL);
                         (void) attack_holds(&s, "proc", NULL);
                         (void) attack_holds(&s, "create", "/usr/bin/x", "/etc/x", "/usr/x", NULL);
                         if (tap_failed())
-                                tap_note("… with a link to %s as %s component", link_text, last ? "the last" : "a");
+                                tap_note("… with a link to %s as %s component", link_text,
+                                                last ? "the last" : "a");
                         CHECK_OK(session_end(&s));
                 } else
                         tap_note("%s: refused: %s: %s", link_text, s.failed.step, s.failed.text);
@@ -232,7 +245,8 @@ static void descriptors_as_grants(void) {
         (void) plan_add_mount(p, PLAN_MOUNT_FD, 0, 0, 1, "/opt/one", "", 0);
         p->n_fds = 2;
         /* Renamed and replaced meanwhile: the descriptor counts. */
-        CHECK(rename(ALICE_HOME "/byfd", ALICE_HOME "/byfd.moved") == 0 && symlink("/etc", ALICE_HOME "/byfd") == 0);
+        CHECK(rename(ALICE_HOME "/byfd", ALICE_HOME "/byfd.moved") == 0 &&
+                        symlink("/etc", ALICE_HOME "/byfd") == 0);
         if (make(&s, p, fds, 2)) {
                 (void) attack_holds(&s, "contains", "/opt/dir/file", "by descriptor", NULL);
                 (void) attack_holds(&s, "contains", "/opt/one", "by descriptor", NULL);
@@ -288,8 +302,13 @@ static void scratch_is_limited(void) {
         p->limits.scratch = 1u << 20;
         if (!make(&s, p, NULL, 0))
                 return;
-        if (CHECK_OK(exec_run(&s, (const char *const[]) { "sh", "-c", "head -c 3000000 /dev/zero > /tmp/a; head -c 3000000 /dev/zero > /dev/shm/b; "
-                                                                       "cat /tmp/a /dev/shm/b | wc -c", NULL }, NULL, &result))) {
+        if (CHECK_OK(exec_run(&s,
+                            (const char *const[]){"sh", "-c",
+                                            "head -c 3000000 /dev/zero > /tmp/a; head -c 3000000 /dev/zero "
+                                            "> /dev/shm/b; "
+                                            "cat /tmp/a /dev/shm/b | wc -c",
+                                            NULL},
+                            NULL, &result))) {
                 char *last;
 
                 result.output[result.len] = 0;
@@ -311,15 +330,18 @@ static void state_directories(void) {
         CHECK(symlink(ALICE_HOME "/elsewhere", "/run/ocsb/monitor") == 0);
         if (CHECK_OK(session_create(&s, p, NULL, 0)) && s.ready)
                 (void) session_end(&s);
-        (void) tap_check(!bed_exists(ALICE_HOME "/elsewhere/evil"), "a control socket was made behind a symlink");
-        CHECK(unlink("/run/ocsb/monitor") == 0 && rename("/run/ocsb/monitor.real", "/run/ocsb/monitor") == 0);
+        (void) tap_check(!bed_exists(ALICE_HOME "/elsewhere/evil"),
+                        "a control socket was made behind a symlink");
+        CHECK(unlink("/run/ocsb/monitor") == 0 &&
+                        rename("/run/ocsb/monitor.real", "/run/ocsb/monitor") == 0);
         /* And at the start: a directory of somebody else's is not taken over. */
         stage_stop();
         CHECK(chown("/run/ocsb/stage", ALICE, ALICE) == 0);
-        if (stage_start(NULL) >= 0 && stage_list((char[1][SESSION_ID_MAX + 1]) {}, 1) >= 0) {
+        if (stage_start(NULL) >= 0 && stage_list((char[1][SESSION_ID_MAX + 1]){}, 1) >= 0) {
                 struct stat st;
 
-                (void) tap_check(stat("/run/ocsb/stage", &st) == 0 && st.st_uid == 0 && (st.st_mode & 077) == 0,
+                (void) tap_check(stat("/run/ocsb/stage", &st) == 0 && st.st_uid == 0 &&
+                                                 (st.st_mode & 077) == 0,
                                 "the stage uses a directory of uid %u with mode %o", st.st_uid, st.st_mode);
         }
         stage_kill();
@@ -346,19 +368,30 @@ static void host_root(void) {
 }
 
 static const TapTest tests[] = {
-        { "only what is granted is there, and only where it says so it can be written", only_what_is_granted },
-        { "T30 T47 read-only and no-exec grants hold, also against the loader and changes of metadata", readonly_and_noexec },
-        { "root host shows the granted directories of the host and nothing else", host_root },
-        { "T65 kernel interfaces that are mounted beneath a granted directory are not shown", submounts },
-        { "mounts of the host do not come in later, those of a sandbox do not go out", propagation },
-        { "T06 a directory swapped for a symlink again and again while it is granted never shows another tree", grant_races },
-        { "T15 symlinks on the way to a target never lead a mount out of its grant", targets_in_grants },
-        { "T10 masks and devices are made, not taken from names that can be swapped", masks_are_not_from_names },
-        { "grants by descriptor show what was opened, whatever its name is by now", descriptors_as_grants },
-        { "a descriptor of a removed directory harms nobody", strange_descriptors },
-        { "T43 T44 editors can save, moves work within a grant and say EXDEV between two", editors_and_moves },
-        { "one limit holds all that is not granted: /tmp and /dev/shm together", scratch_is_limited },
-        { "T12 state directories that are replaced or owned by others are not used", state_directories },
+                {"only what is granted is there, and only where it says so it can be written",
+                                only_what_is_granted},
+                {"T30 T47 read-only and no-exec grants hold, also against the loader and changes of "
+                 "metadata",
+                                readonly_and_noexec},
+                {"root host shows the granted directories of the host and nothing else", host_root},
+                {"T65 kernel interfaces that are mounted beneath a granted directory are not shown",
+                                submounts},
+                {"mounts of the host do not come in later, those of a sandbox do not go out", propagation},
+                {"T06 a directory swapped for a symlink again and again while it is granted never shows "
+                 "another tree",
+                                grant_races},
+                {"T15 symlinks on the way to a target never lead a mount out of its grant",
+                                targets_in_grants},
+                {"T10 masks and devices are made, not taken from names that can be swapped",
+                                masks_are_not_from_names},
+                {"grants by descriptor show what was opened, whatever its name is by now",
+                                descriptors_as_grants},
+                {"a descriptor of a removed directory harms nobody", strange_descriptors},
+                {"T43 T44 editors can save, moves work within a grant and say EXDEV between two",
+                                editors_and_moves},
+                {"one limit holds all that is not granted: /tmp and /dev/shm together", scratch_is_limited},
+                {"T12 state directories that are replaced or owned by others are not used",
+                                state_directories},
 };
 
 static int run(void *userdata) {

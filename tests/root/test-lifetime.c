@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Whatever dies, and whenever: sessions that were ready live on or end whole, and nothing half-built stays. */
+/* Whatever dies, and whenever: sessions that were ready live on or end whole, and nothing half-built stays.
+ */
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -51,21 +52,25 @@ static unsigned entries_in(const char *path) {
 static bool is_at_rest(void *userdata _unused_) {
         BedCount now = bed_count();
 
-        return now.mounts == at_rest.mounts && now.cgroups <= at_rest.cgroups && now.processes <= at_rest.processes &&
-                        entries_in("/run/ocsb/stage") == 0 && entries_in("/run/ocsb/monitor") == 0;
+        return now.mounts == at_rest.mounts && now.cgroups <= at_rest.cgroups &&
+               now.processes <= at_rest.processes && entries_in("/run/ocsb/stage") == 0 &&
+               entries_in("/run/ocsb/monitor") == 0;
 }
 
 /* Waits for what the kernel takes away a moment later, then says what is left. */
 static void nothing_is_left(void) {
-        static const char *const placeholders[] = { WORKSPACE "/.mcp.json", WORKSPACE "/.git", WORKSPACE "/.ssh" };
+        static const char *const placeholders[] = {
+                        WORKSPACE "/.mcp.json", WORKSPACE "/.git", WORKSPACE "/.ssh"};
 
         BedCount now;
 
         (void) bed_wait(is_at_rest, NULL, 300);
         now = bed_count();
         (void) tap_check(now.mounts == at_rest.mounts, "mounts: %u, were %u", now.mounts, at_rest.mounts);
-        (void) tap_check(now.cgroups <= at_rest.cgroups, "cgroups: %u, were %u", now.cgroups, at_rest.cgroups);
-        (void) tap_check(now.processes <= at_rest.processes, "processes: %u, were %u", now.processes, at_rest.processes);
+        (void) tap_check(now.cgroups <= at_rest.cgroups, "cgroups: %u, were %u", now.cgroups,
+                        at_rest.cgroups);
+        (void) tap_check(now.processes <= at_rest.processes, "processes: %u, were %u", now.processes,
+                        at_rest.processes);
         (void) tap_check(entries_in("/run/ocsb/stage") == 0, "a record is left in /run/ocsb/stage");
         (void) tap_check(entries_in("/run/ocsb/monitor") == 0, "a control socket is left");
         for (size_t i = 0; i < ELEMENTSOF(placeholders); i++)
@@ -74,8 +79,9 @@ static void nothing_is_left(void) {
 
 static void work(Session *s, unsigned execs) {
         for (unsigned i = 0; i < execs; i++)
-                if (CHECK_OK(exec_run(s, (const char *const[]) { "/bin/true", NULL }, NULL, &result)))
-                        (void) tap_check(result.started && result.exited.code == 0, "exec: %s %s", result.failed.step, result.failed.text);
+                if (CHECK_OK(exec_run(s, (const char *const[]){"/bin/true", NULL}, NULL, &result)))
+                        (void) tap_check(result.started && result.exited.code == 0, "exec: %s %s",
+                                        result.failed.step, result.failed.text);
 }
 
 /* 1,000 sessions made, used and ended leave nothing behind and nothing grown. */
@@ -91,7 +97,8 @@ static void thousand_sessions(void) {
                 _cleanup_plan_ Plan *p = plan_with_placeholders(NULL);
                 _cleanup_session_ Session s = SESSION_NONE;
 
-                if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready) || !CHECK_OK(session_end(&s)))
+                if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready) ||
+                                !CHECK_OK(session_end(&s)))
                         return;
         }
         (void) bed_wait(is_at_rest, NULL, 300);
@@ -111,8 +118,10 @@ static void thousand_sessions(void) {
         tap_note("%u sessions in %llu ms", n, (unsigned long long) (now_ms() - start));
         nothing_is_left();
         /* A namespace that waits in the pool is a descriptor more or less. */
-        (void) tap_check(bed_fds_of(stage_pid()) <= fds + 4, "descriptors: %u, were %u", bed_fds_of(stage_pid()), fds);
-        (void) tap_check(bed_memory_of(stage_pid()) <= memory + 64, "private memory: %u KiB, was %u", bed_memory_of(stage_pid()), memory);
+        (void) tap_check(bed_fds_of(stage_pid()) <= fds + 4, "descriptors: %u, were %u",
+                        bed_fds_of(stage_pid()), fds);
+        (void) tap_check(bed_memory_of(stage_pid()) <= memory + 64, "private memory: %u KiB, was %u",
+                        bed_memory_of(stage_pid()), memory);
 }
 
 static void thousand_execs(void) {
@@ -123,17 +132,20 @@ static void thousand_execs(void) {
         if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready))
                 return;
         work(&s, 100);
-        (void) nanosleep(&(struct timespec) { .tv_nsec = 100000000 }, NULL);
+        (void) nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
         fds = bed_fds_of((pid_t) s.info.monitor_pid);
         memory = bed_memory_of((pid_t) s.info.monitor_pid);
         cgroups = bed_count().cgroups;
         work(&s, 1000);
-        (void) nanosleep(&(struct timespec) { .tv_nsec = 100000000 }, NULL);
-        (void) tap_check(bed_fds_of((pid_t) s.info.monitor_pid) <= fds, "descriptors of the monitor: %u, were %u",
-                        bed_fds_of((pid_t) s.info.monitor_pid), fds);
-        (void) tap_check(bed_memory_of((pid_t) s.info.monitor_pid) <= memory + 32, "private memory of the monitor: %u KiB, was %u",
+        (void) nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+        (void) tap_check(bed_fds_of((pid_t) s.info.monitor_pid) <= fds,
+                        "descriptors of the monitor: %u, were %u", bed_fds_of((pid_t) s.info.monitor_pid),
+                        fds);
+        (void) tap_check(bed_memory_of((pid_t) s.info.monitor_pid) <= memory + 32,
+                        "private memory of the monitor: %u KiB, was %u",
                         bed_memory_of((pid_t) s.info.monitor_pid), memory);
-        (void) tap_check(bed_count().cgroups <= cgroups, "cgroups: %u, were %u", bed_count().cgroups, cgroups);
+        (void) tap_check(bed_count().cgroups <= cgroups, "cgroups: %u, were %u", bed_count().cgroups,
+                        cgroups);
         CHECK_OK(session_end(&s));
         nothing_is_left();
 }
@@ -154,11 +166,14 @@ static void *work_in_thread(void *userdata) {
 
                 (void) snprintf(text, sizeof(text), "%u.%u", w->number, i);
                 (void) snprintf(code, sizeof(code), "%u", i % 100);
-                w->error = exec_run(&w->session, (const char *const[]) { "/bin/sh", "-c", "echo $0; exit $1", text, code, NULL }, NULL, r);
+                w->error = exec_run(&w->session,
+                                (const char *const[]){"/bin/sh", "-c", "echo $0; exit $1", text, code, NULL},
+                                NULL, r);
                 if (w->error < 0)
                         break;
                 r->output[r->len] = 0;
-                w->good += r->started && r->exited.code == i % 100 && strncmp(r->output, text, strlen(text)) == 0;
+                w->good += r->started && r->exited.code == i % 100 &&
+                           strncmp(r->output, text, strlen(text)) == 0;
         }
         return NULL;
 }
@@ -173,7 +188,7 @@ static void eight_clients(void) {
         if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready))
                 return;
         for (unsigned i = 0; i < 8; i++) {
-                workers[i] = (Worker) { .session = SESSION_NONE, .number = i };
+                workers[i] = (Worker){.session = SESSION_NONE, .number = i};
                 if (i < 4) { /* four on one session, four on their own */
                         workers[i].session.channel = session_open_channel(&s);
                         CHECK(workers[i].session.channel >= 0);
@@ -189,7 +204,8 @@ static void eight_clients(void) {
                 CHECK(pthread_create(threads + i, NULL, work_in_thread, workers + i) == 0);
         for (unsigned i = 0; i < 8; i++) {
                 (void) pthread_join(threads[i], NULL);
-                (void) tap_check(workers[i].good == 200, "client %u: %u of 200, %s", i, workers[i].good, strerror(-workers[i].error));
+                (void) tap_check(workers[i].good == 200, "client %u: %u of 200, %s", i, workers[i].good,
+                                strerror(-workers[i].error));
                 if (i >= 4)
                         CHECK_OK(session_end(&workers[i].session));
                 session_done(&workers[i].session);
@@ -223,9 +239,12 @@ static void monitor_killed(void) {
                 if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready))
                         return;
                 channel = session_open_channel(&s);
-                CHECK_OK(exec_send(channel, 1, (const char *const[]) { "/bin/sh", "-c", ATTACK " daemon " WORKSPACE "/alive; exec " ATTACK " wait", NULL },
-                                &(ExecOptions) { .flags = i == 1 ? MSG_EXEC_DETACH : 0 }));
-                (void) nanosleep(&(struct timespec) { .tv_nsec = 60000000 }, NULL);
+                CHECK_OK(exec_send(channel, 1,
+                                (const char *const[]){"/bin/sh", "-c",
+                                                ATTACK " daemon " WORKSPACE "/alive; exec " ATTACK " wait",
+                                                NULL},
+                                &(ExecOptions){.flags = i == 1 ? MSG_EXEC_DETACH : 0}));
+                (void) nanosleep(&(struct timespec){.tv_nsec = 60000000}, NULL);
                 CHECK(kill((pid_t) s.info.monitor_pid, SIGKILL) == 0);
                 CHECK(bed_wait(not_listed, s.id, 5000));
                 fd_close(channel);
@@ -242,7 +261,8 @@ static void init_killed(void) {
 
         if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready))
                 return;
-        (void) snprintf(path, sizeof(path), "/proc/%u/task/%u/children", s.info.monitor_pid, s.info.monitor_pid);
+        (void) snprintf(path, sizeof(path), "/proc/%u/task/%u/children", s.info.monitor_pid,
+                        s.info.monitor_pid);
         text = bed_read(path);
         CHECK(text && atol(text) > 1 && kill((pid_t) atol(text), SIGKILL) == 0);
         CHECK(bed_wait(not_listed, s.id, 5000));
@@ -259,7 +279,8 @@ static void stage_killed(void) {
         if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready))
                 return;
         channel = session_open_channel(&s);
-        CHECK_OK(exec_send(channel, 7, (const char *const[]) { "/bin/sh", "-c", "sleep 0.3; exit 33", NULL }, NULL));
+        CHECK_OK(exec_send(channel, 7, (const char *const[]){"/bin/sh", "-c", "sleep 0.3; exit 33", NULL},
+                        NULL));
         stage_kill();
         /* Without any stage the session works, also for who connects now. */
         work(&s, 3);
@@ -285,7 +306,8 @@ static void stage_killed(void) {
                 _cleanup_session_ Session t = SESSION_NONE;
 
                 CHECK_OK(session_create(&t, same, NULL, 0));
-                (void) tap_check(!t.ready && t.failed.error == EEXIST, "a second session of the name: %u", t.failed.error);
+                (void) tap_check(!t.ready && t.failed.error == EEXIST, "a second session of the name: %u",
+                                t.failed.error);
         }
         CHECK_OK(session_end(&s));
         nothing_is_left();
@@ -299,7 +321,7 @@ static void monitor_dies_without_stage(void) {
                 return;
         stage_kill();
         CHECK(kill((pid_t) s.info.monitor_pid, SIGKILL) == 0);
-        (void) nanosleep(&(struct timespec) { .tv_nsec = 50000000 }, NULL);
+        (void) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
         CHECK_OK(stage_start(NULL));
         CHECK(bed_wait(not_listed, s.id, 5000));
         nothing_is_left();
@@ -317,7 +339,7 @@ static void stage_killed_at_random(void) {
                 end = seed / 65536 % 25000;
                 killer = fork();
                 if (killer == 0) {
-                        (void) nanosleep(&(struct timespec) { .tv_nsec = (long) end * 1000 }, NULL);
+                        (void) nanosleep(&(struct timespec){.tv_nsec = (long) end * 1000}, NULL);
                         _exit(kill(stage_pid(), SIGKILL) == 0 ? 0 : 1);
                 }
                 for (;;) {
@@ -343,7 +365,7 @@ static void stage_killed_at_random(void) {
 
 /* Fault points: every name that is in the programs, so that a new one is tested from its first day. */
 static size_t find_fault_points(char names[][64], size_t max) {
-        static const char *const prefixes[] = { "stage.", "build.", "monitor." };
+        static const char *const prefixes[] = {"stage.", "build.", "monitor."};
         _cleanup_free_ char *data = NULL;
         size_t n = 0, len = 0;
 
@@ -353,7 +375,8 @@ static size_t find_fault_points(char names[][64], size_t max) {
                 size_t k = strnlen(data + i, 64);
 
                 for (size_t j = 0; j < ELEMENTSOF(prefixes) && k > 8 && k < 64; j++)
-                        if (str_has_prefix(data + i, prefixes[j]) && strspn(data + i, "abcdefghijklmnopqrstuvwxyz.-") == k &&
+                        if (str_has_prefix(data + i, prefixes[j]) &&
+                                        strspn(data + i, "abcdefghijklmnopqrstuvwxyz.-") == k &&
                                         !str_has_prefix(data + i, "stage.sock")) {
                                 bool known = false;
 
@@ -375,14 +398,14 @@ static void one_fault(const char *name) {
         int r;
 
         (void) snprintf(fault, sizeof(fault), "OCSB_FAULT=%s", name);
-        if (!CHECK_OK(stage_start(&(StageOptions) { .env = { fault } })))
+        if (!CHECK_OK(stage_start(&(StageOptions){.env = {fault}})))
                 return;
         r = session_create(&s, p, NULL, 0);
         if (r >= 0 && !s.ready)
                 (void) tap_check(s.failed.error && s.failed.text[0], "%s: refused without a reason", name);
         if (r >= 0 && s.ready) {
-                (void) exec_run(&s, (const char *const[]) { "/bin/true", NULL }, NULL, &result);
-                (void) exec_run(&s, (const char *const[]) { "/bin/true", NULL }, NULL, &result);
+                (void) exec_run(&s, (const char *const[]){"/bin/true", NULL}, NULL, &result);
+                (void) exec_run(&s, (const char *const[]){"/bin/true", NULL}, NULL, &result);
                 hit = !session_listed(s.id);
                 if (!hit)
                         (void) session_end(&s);
@@ -403,8 +426,11 @@ static void one_fault(const char *name) {
                         fd_close(s.channel);
                         s.channel = -EBADF;
                         s.control = control;
-                        if (session_listed("faulty") && exec_run(&s, (const char *const[]) { "/bin/true", NULL }, NULL, &result) >= 0)
-                                (void) tap_check(result.started && result.exited.code == 0, "%s: a session that lives does not work: %s", name,
+                        if (session_listed("faulty") &&
+                                        exec_run(&s, (const char *const[]){"/bin/true", NULL}, NULL,
+                                                        &result) >= 0)
+                                (void) tap_check(result.started && result.exited.code == 0,
+                                                "%s: a session that lives does not work: %s", name,
                                                 result.failed.text);
                 }
                 CHECK_OK(stage_kill_session("faulty"));
@@ -416,7 +442,8 @@ static void one_fault(const char *name) {
         {
                 _cleanup_session_ Session t = SESSION_NONE;
 
-                if (CHECK_OK(session_create(&t, p, NULL, 0)) && tap_check(t.ready, "%s: afterwards: %s", name, t.failed.text)) {
+                if (CHECK_OK(session_create(&t, p, NULL, 0)) &&
+                                tap_check(t.ready, "%s: afterwards: %s", name, t.failed.text)) {
                         work(&t, 1);
                         CHECK_OK(session_end(&t));
                 }
@@ -457,7 +484,8 @@ static void many_at_once(void) {
                 if (i == 9)
                         first = now_ms() - start;
         }
-        tap_note("the first 10 in %llu ms, 100 in %llu ms", (unsigned long long) first, (unsigned long long) (now_ms() - start));
+        tap_note("the first 10 in %llu ms, 100 in %llu ms", (unsigned long long) first,
+                        (unsigned long long) (now_ms() - start));
         CHECK(ready == ELEMENTSOF(all));
         for (size_t i = 0; i < ELEMENTSOF(all) && !tap_failed(); i += 17)
                 work(&all[i], 1);
@@ -467,23 +495,27 @@ static void many_at_once(void) {
 }
 
 static const TapTest tests[] = {
-        { "the monitor's death ends a session whole", monitor_killed },
-        { "the death of PID 1 ends a session whole", init_killed },
-        { "kill -9 of the stage: sessions and execs go on, the next one finds and ends them", stage_killed },
-        { "what dies while there is no stage is cleaned up by the next one", monitor_dies_without_stage },
-        { "kill -9 at every fault point of create, exec and end leaves nothing half-made", fault_points },
-        { "kill -9 of the stage at random moments leaves nothing", stage_killed_at_random },
-        { "100 sessions at once", many_at_once },
-        { "8 clients with 200 execs each", eight_clients },
-        { "1,000 execs in a session leave no descriptor, cgroup or memory in its monitor", thousand_execs },
-        { "1,000 sessions leave no descriptor, mount, cgroup, process or memory", thousand_sessions },
+                {"the monitor's death ends a session whole", monitor_killed},
+                {"the death of PID 1 ends a session whole", init_killed},
+                {"kill -9 of the stage: sessions and execs go on, the next one finds and ends them",
+                                stage_killed},
+                {"what dies while there is no stage is cleaned up by the next one",
+                                monitor_dies_without_stage},
+                {"kill -9 at every fault point of create, exec and end leaves nothing half-made",
+                                fault_points},
+                {"kill -9 of the stage at random moments leaves nothing", stage_killed_at_random},
+                {"100 sessions at once", many_at_once},
+                {"8 clients with 200 execs each", eight_clients},
+                {"1,000 execs in a session leave no descriptor, cgroup or memory in its monitor",
+                                thousand_execs},
+                {"1,000 sessions leave no descriptor, mount, cgroup, process or memory", thousand_sessions},
 };
 
 static int run(void *userdata) {
         int r;
 
         CHECK_OK(stage_start(NULL));
-        (void) nanosleep(&(struct timespec) { .tv_nsec = 50000000 }, NULL);
+        (void) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
         at_rest = bed_count();
         /* The slice of the stage comes with the first session. */
         at_rest.cgroups++;

@@ -38,18 +38,20 @@ static void report(Plan *plan, bool (*wanted)(const ProbeItem *item)) {
         if (!tap_check(s.ready, "%s: %s", s.failed.step, s.failed.text))
                 return;
         if (CHECK_OK(session_probe(&s, &probe, 5000))) {
-                tap_note("the probe's result came %llu us after READY", (unsigned long long) (now_us() - ready));
+                tap_note("the probe's result came %llu us after READY",
+                                (unsigned long long) (now_us() - ready));
                 (void) tap_check(probe.n_items > 35, "%zu items", probe.n_items);
                 for (size_t i = 0; i < probe.n_items; i++)
                         (void) tap_check(wanted(probe.items + i), "%s %s: %s",
-                                        probe_result_to_string((ProbeResult) probe.items[i].result), probe.items[i].name,
-                                        probe.items[i].detail);
+                                        probe_result_to_string((ProbeResult) probe.items[i].result),
+                                        probe.items[i].name, probe.items[i].detail);
         }
         (void) session_end(&s);
 }
 
 static bool is_held(const ProbeItem *item) {
-        return item->result == PROBE_HELD || (item->result == PROBE_NOT_PROVABLE && streq(item->name, "landlock-scope"));
+        return item->result == PROBE_HELD ||
+               (item->result == PROBE_NOT_PROVABLE && streq(item->name, "landlock-scope"));
 }
 
 static void all_held(void) {
@@ -65,10 +67,10 @@ static void all_held_readonly(void) {
         report(p, is_held);
 }
 
-/* A plan that tells the probe of a protection which the builder can't give: the probe has to see it. Here by a
- * filter that allows everything: the session must not live. */
+/* A plan that tells the probe of a protection which the builder can't give: the probe has to see it. Here by
+ * a filter that allows everything: the session must not live. */
 static void broken_ends_the_session(void) {
-        static const uint8_t allow_all[8] = { 0x06, 0, 0, 0, 0, 0, 0xff, 0x7f };
+        static const uint8_t allow_all[8] = {0x06, 0, 0, 0, 0, 0, 0xff, 0x7f};
         _cleanup_plan_ Plan *p = plan_sample(NULL);
         _cleanup_session_ Session s = SESSION_NONE;
         _cleanup_(msg_probe_done) MsgProbe probe = {};
@@ -86,9 +88,9 @@ static void broken_ends_the_session(void) {
                                 tap_note("%s: %s", probe.items[i].name, probe.items[i].detail);
                         }
         CHECK(broken > 5);
-        for (int i = 0; i < 5000 && stage_list((char[1][SESSION_ID_MAX + 1]) {}, 1) != 0; i++)
-                (void) nanosleep(&(struct timespec) { .tv_nsec = 1000000 }, NULL);
-        CHECK(stage_list((char[1][SESSION_ID_MAX + 1]) {}, 1) == 0);
+        for (int i = 0; i < 5000 && stage_list((char[1][SESSION_ID_MAX + 1]){}, 1) != 0; i++)
+                (void) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        CHECK(stage_list((char[1][SESSION_ID_MAX + 1]){}, 1) == 0);
 }
 
 static void nothing_left(void) {
@@ -101,10 +103,11 @@ static void nothing_left(void) {
 }
 
 static const TapTest tests[] = {
-        { "every attempt of the self-probe is held in a sandbox with a writable workspace", all_held },
-        { "every attempt of the self-probe is held in a sandbox with a read-only workspace", all_held_readonly },
-        { "one broken item ends the session", broken_ends_the_session },
-        { "neither the probe nor placeholders leave anything in the workspace", nothing_left },
+                {"every attempt of the self-probe is held in a sandbox with a writable workspace", all_held},
+                {"every attempt of the self-probe is held in a sandbox with a read-only workspace",
+                                all_held_readonly},
+                {"one broken item ends the session", broken_ends_the_session},
+                {"neither the probe nor placeholders leave anything in the workspace", nothing_left},
 };
 
 static int run(void *userdata) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A monitor played by a test: `ocsbctl exec` runs as a child with descriptors of the test's choice, the test answers
- * on the channel. */
+/* A monitor played by a test: `ocsbctl exec` runs as a child with descriptors of the test's choice, the test
+ * answers on the channel. */
 
 #include <fcntl.h>
 #include <poll.h>

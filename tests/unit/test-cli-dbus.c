@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The small D-Bus client against libsystemd: what it sends is read by sd-bus, what sd-bus answers is read by it.
- * Then servers that are no bus. */
+/* The small D-Bus client against libsystemd: what it sends is read by sd-bus, what sd-bus answers is read by
+ * it. Then servers that are no bus. */
 
 #include <fcntl.h>
 #include <setjmp.h>

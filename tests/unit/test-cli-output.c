@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* What the verbs of ocsbctl-bus print: the same rows as a table and as JSON, and nothing that a sandbox put into a
- * name gets to a terminal as it is. */
+/* What the verbs of ocsbctl-bus print: the same rows as a table and as JSON, and nothing that a sandbox put
+ * into a name gets to a terminal as it is. */
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -108,6 +108,11 @@ static void test_deny_drops(void **state) {
         assert_int_equal(pending_deny(s, T0, n), -ENOENT);
         assert_int_equal(pending_approve(s, T0, n), -ENOENT);
         assert_int_equal(pending_deny(s, T0, 0), -ENOENT);
+        /* An approval can be taken back while it is not used. */
+        n = add(s, T0, 1000, "k", NULL);
+        assert_int_equal(pending_approve(s, T0, n), 0);
+        assert_int_equal(pending_deny(s, T0, n), 0);
+        assert_false(pending_consume(s, T0, 1000, "a.create", "k"));
         assert_int_equal(pending_deny(s, T0, UINT32_MAX), -ENOENT);
 }
 

@@ -44,11 +44,12 @@ def lockdown_survives():
 def uninstall():
     """stopped, disabled and its files removed as a package does it, nothing of the project is left"""
     session = create()
-    Command('ocsbctl', 'exec', session, '--', 'sleep', '987', user='openclaw')
+    c = Command('ocsbctl', 'exec', session, '--', 'sleep', '987', user='openclaw')
     wait_for_exec(session)
     # prerm
     sh('systemctl', 'disable', '--now', *units())
     sh('systemctl', 'stop', 'ocsb.slice')
+    assert c.wait() == 125, c.text()
     for f in installed_files():
         os.unlink(f)
     sh('systemctl', 'daemon-reload')
@@ -60,8 +61,9 @@ def uninstall():
     assert left == '', left
     left = sh('systemctl', 'list-unit-files', '--plain', '--no-legend', '*ocsb*', check=False).stdout
     assert left == '', left
-    # The job of the test bed itself is in no way named after the project.
-    assert sh('pgrep', '-fa', 'ocsb|sleep 987', check=False).stdout == ''
+    for what in ['ocsb'], ['-f', 'sleep 987']:
+        left = sh('pgrep', '-a', *what, check=False).stdout
+        assert left == '', left
     assert not [d for d, _, _ in os.walk('/sys/fs/cgroup') if 'ocsb' in d]
     with open('/proc/mounts', encoding='utf-8') as f:
         assert not [line for line in f if 'ocsb' in line.replace('ocsb-systemd', '')]

@@ -50,8 +50,8 @@ def scope_goes_with_the_session():
 
 @test
 def scope_name_again():
-    """thirty sessions of one name one after the other: each is made, and no scope is left"""
-    for i in range(30):
+    """twelve sessions of one name one after the other: each is made, and no scope is left"""
+    for i in range(12):
         create('--name=again')
         if i % 3 == 0:
             execute('again', 'true')
@@ -164,8 +164,8 @@ def io_weight():
 @test
 def execs_and_nofile():
     """limits of execs at a time and of open files hold"""
-    session = create('--limit=execs=2', '--limit=nofile=64')
-    assert execute(session, 'sh', '-c', 'ulimit -n; ulimit -Hn').stdout.split() == ['64', '64']
+    session = create('--limit=execs=2', '--limit=nofile=300')
+    assert execute(session, 'sh', '-c', 'ulimit -n; ulimit -Hn').stdout.split() == ['300', '300']
     held = [Command('ocsbctl', 'exec', session, '--', 'sleep', '60', user='openclaw') for _ in range(2)]
     wait_for_exec(session, 2)
     p = execute(session, 'true', check=False)

@@ -64,7 +64,8 @@ static int call(Client *c, sd_bus_message *m, sd_bus_message **ret) {
         int r = sd_bus_call(c->bus, m, 0, &error, ret);
 
         if (r < 0)
-                (void) client_fail(r, "%s: %s", sd_bus_message_get_member(m), error.message ? error.message : strerror(-r));
+                (void) client_fail(r, "%s: %s", sd_bus_message_get_member(m),
+                                error.message ? error.message : strerror(-r));
         sd_bus_error_free(&error);
         return r;
 }
@@ -188,9 +189,11 @@ int exec_wait(int sock) {
                         break;
                 case WIRE_EVENT_EXITED:
                         r = msg_exited_decode(&reader, &x);
-                        if (r < 0 || x.code || x.signal)
-                                return client_fail(r < 0 ? r : -EIO, "the program ended with status %u, signal %u", x.code, x.signal);
-                        return 0;
+                        if (r < 0)
+                                return client_fail(r, "malformed answer");
+                        return x.code == 0 && x.signal == 0 ? 0
+                                                            : client_fail(-EIO, "the program ended with status %u, signal %u",
+                                                                              x.code, x.signal);
                 case WIRE_EVENT_FAILED:
                         return failed(&m);
                 case WIRE_ACK:
@@ -255,7 +258,8 @@ static int describe_user(const char *name, Caller *ret) {
                 return client_fail(-ENOENT, "no user %s", name);
         *ret = (Caller) { .uid = pw->pw_uid, .gid = pw->pw_gid, .user = strdup(name), .home = strdup(pw->pw_dir),
                 .shell = strdup(pw->pw_shell), .groups = calloc(64, sizeof(gid_t)) };
-        if (!ret->user || !ret->home || !ret->shell || !ret->groups || getgrouplist(name, pw->pw_gid, ret->groups, &n) < 0)
+        if (!ret->user || !ret->home || !ret->shell || !ret->groups ||
+                        getgrouplist(name, pw->pw_gid, ret->groups, &n) < 0)
                 return client_fail(-ENOMEM, "groups of %s", name);
         ret->n_groups = (size_t) n;
         return 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A client as a gateway would write it: one connection to the system bus, a channel per session. Also one in the place
- * of ocsbd that gives ocsb-stage its orders directly. All functions wait for the answer; they return 0 or -errno and then
- * client_error says why. */
+/* A client as a gateway would write it: one connection to the system bus, a channel per session. Also one in the
+ * place of ocsbd that gives ocsb-stage its orders directly. All functions wait for the answer; they return 0 or -errno
+ * and then client_error says why. */
 
 #include <stdint.h>
 #include <systemd/sd-bus.h>

@@ -151,7 +151,8 @@ int main(int argc, char *argv[]) {
         }
         check(unshare(CLONE_NEWUSER), "unshare");
         map_ids(uid, gid);
-        check(unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP), "unshare");
+        check(unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET | CLONE_NEWCGROUP),
+                        "unshare");
         pid = fork();
         check(pid, "fork");
         if (pid == 0) {

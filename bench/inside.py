@@ -143,7 +143,8 @@ class Bench:
                     self.skipped[c.name] = f"in round {r}: {e}"
                     contenders.remove(c)
         self.result["latency"] = {
-            c.name: {**{f"p{q}_ms": quantile(c.samples, q / 100) / 1e6 for q in (10, 50, 99)}, "n": len(c.samples)} for c in contenders}
+            c.name: {"n": len(c.samples), **{f"p{q}_ms": quantile(c.samples, q / 100) / 1e6 for q in (10, 50, 99)}}
+            for c in contenders}
 
     def rates(self):
         """8 callers, each its own connection; and bytes through one pipe."""
@@ -183,7 +184,6 @@ class Bench:
                         c.samples += c.once(BURST)
                 levels.append({"idle": idle, "fill_s": filled, **memory,
                                **{c.name + "_p50_ms": quantile(c.samples, 0.5) / 1e6 for c in rows}})
-            self.user.ask("fill", 0)
         except Refused as e:
             self.skipped["growth"] = str(e)
         self.result["growth"] = levels

@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 WORSE = 1.15
-OURS = ("stage-create", "bus-create", "bus-remove", "ocsbctl-run", "channel-exec", "bus-exec", "ocsbctl-exec", "cold", "warm", "pipe-exec", "growth")
+OURS = ("stage-create", "bus-create", "bus-remove", "ocsbctl-run", "channel-exec", "bus-exec", "ocsbctl-exec", "cold", "warm",
+        "pipe-exec", "growth")
 LABELS = {
     "true": "true: vfork, exec and wait of /bin/true",
     "floor": "floor: the least that makes a sandbox, exec /bin/true",
@@ -77,8 +78,8 @@ TARGETS = (
 
 
 def describe(source, quick):
-    git = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                         check=False, text=True)
+    git = subprocess.run(["git", "-C", source, "describe", "--always", "--dirty"], stdout=subprocess.PIPE,
+                         stderr=subprocess.DEVNULL, check=False, text=True)
     with open("/proc/meminfo", encoding="ascii") as f:
         memory_kib = int(f.readline().split()[1])
     return {"schema": 1, "date": datetime.date.today().isoformat(), "commit": git.stdout.strip(), "quick": quick,
@@ -137,8 +138,8 @@ def print_latencies(result, out):
 
 def print_rates(result, out):
     print(f"\n{'8 callers at once; one pipe':<56}{'per second':>18}{'ratio':>9}", file=out)
-    for name, unit in (("fork", "fork"), ("cold", "fork"), ("warm", "fork"), ("pipe-plain", "pipe-plain"), ("pipe-exec", "pipe-plain")):
-        value = rate(result, name)
+    for name in ("fork", "cold", "warm", "pipe-plain", "pipe-exec"):
+        value, unit = rate(result, name), "pipe-plain" if name.startswith("pipe") else "fork"
         if value:
             shown = f"{value / 1e9:.2f} GB" if name.startswith("pipe") else f"{value:.0f}"
             print(f"{LABELS[name]:<56}{shown:>18}{number(ratio(value, rate(result, unit))):>9}", file=out)

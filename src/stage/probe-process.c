@@ -221,8 +221,12 @@ static void foreign_call(Probe *p, int (*fn)(Probe *p), const char *what) {
                                 WTERMSIG(r) == SIGSYS || WTERMSIG(r) == SIGSEGV ? PROBE_HELD
                                                                                 : PROBE_NOT_PROVABLE,
                                 "getpid %s: killed by SIG%s", what, sigabbrev_np(WTERMSIG(r)));
-        else
+        else if (p->shared[0] == 0 || p->shared[0] == EPERM || p->shared[0] == ENOSYS)
                 probe_expect(p, REFUSED_DOOR, p->shared[0], "getpid %s", what);
+        else
+                /* getpid cannot fail. User Mode Linux looks the number up in the native table, and so does its filter. */
+                probe_say(p, PROBE_NOT_PROVABLE, "getpid %s: another call, which answers %s", what,
+                                probe_error(p->shared[0]));
 }
 
 static void try_foreign_calls(Probe *p) {

@@ -50,8 +50,13 @@ def uninstall():
     sh('systemctl', 'disable', '--now', *units())
     sh('systemctl', 'stop', 'ocsb.slice')
     assert c.wait() == 125, c.text()
-    for f in installed_files():
+    for f in sorted(installed_files(), reverse=True):
         os.unlink(f)
+        # As dpkg does it: directories that become empty go, too.
+        directory = os.path.dirname(f)
+        while not os.listdir(directory):
+            os.rmdir(directory)
+            directory = os.path.dirname(directory)
     sh('systemctl', 'daemon-reload')
     sh('systemctl', 'reload', 'dbus')
     # postrm purge

@@ -11,7 +11,7 @@ LINES = [f'line-{i}' for i in range(60)]
 LOAD = '''
 n=0; bad=0
 while [ ! -e "$2" ]; do
-    out=$(ocsbctl exec "$1" -- echo "word $n" 2>>"$2.err"); rc=$?
+    out=$(ocsbctl exec "$1" -- echo "word $n" 2>>errors); rc=$?
     case $rc.$out in "0.word $n") ;; 125.) bad=$((bad+1)) ;; *) echo "WRONG: $rc, '$out' for word $n" ;; esac
     n=$((n+1))
     sleep 0.03
@@ -28,7 +28,7 @@ def kill(*names):
 def under_load(action, services, may_fail):
     """Does action while execs run in one session, short execs come and go in another and calls go over the bus."""
     busy, other = create('--name=busy'), create('--name=other')
-    stop = f'/home/openclaw/stop-{time.time()}'
+    stop = f'/run/stop-{time.time()}'  # seen by every user
     runs = [Command('ocsbctl', 'exec', busy, '--', 'sh', '-c', COUNTER, user='openclaw') for _ in range(2)]
     held = Command('ocsbctl', 'exec', busy, '--', 'cat', user='openclaw', tty=True)
     ocsbctl('exec', '--detach', other, '--', 'sh', '-c', 'sleep 2; exit 0')
@@ -58,7 +58,7 @@ def under_load(action, services, may_fail):
     calls.wait()
     m = load.expect(r'did (\d+), failed (\d+)')
     assert 'WRONG' not in load.text(), load.text()
-    with open(stop + '.err', encoding='utf-8') as f:
+    with open('/home/openclaw/errors', encoding='utf-8') as f:
         assert int(m[1]) > 3 and (may_fail or int(m[2]) == 0), load.text() + f.read()
     assert ocsbctl('run', '--', 'echo', 'new').stdout == 'new\n'
     assert execute(busy, 'echo', 'old').stdout == 'old\n'
@@ -91,7 +91,8 @@ def stop_start(*services):
         # The sockets too: otherwise the load starts the service again at once.
         sockets = {'ocsbd': 'ocsbd.socket', 'ocsb-stage': 'ocsb-stage.socket'}
         units = list(services) + [sockets[s] for s in services]
-        sh('systemctl', 'stop', *units)
+        # Fails where the load activated one of them again in between: it was down all the same.
+        sh('systemctl', 'stop', *units, check=False)
         time.sleep(0.3)
         sh('systemctl', 'start', *units)
     return action

@@ -80,7 +80,8 @@ def podman(workspace):
     """With crun, a directory as root file system, and none of its storage drivers in the way."""
     rootfs = f"{DIRECTORY}/crun-cold/rootfs"
     base = ["podman", "--root", DIRECTORY + "/podman", "--runroot", DIRECTORY + "/podman-run",
-            "--tmpdir", DIRECTORY + "/podman-tmp", "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", "crun"]
+            "--tmpdir", DIRECTORY + "/podman-tmp",
+            "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", "crun"]
     how = ["--network", "none", "--cgroups", "disabled", "--read-only", "--cap-drop", "all", "--volume", "/usr:/usr:ro",
            "--volume", workspace + ":/workspace", "--workdir", "/workspace"]
     run([*base, "run", "--detach", "--name", "warm", *how, "--rootfs", rootfs, "/bin/sleep", "1000000"])

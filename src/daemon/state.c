@@ -45,9 +45,13 @@ void session_state_done(SessionState *s) {
         *s = (SessionState) {};
 }
 
-char *state_encode(const SessionState *s) {
+char *state_encode(const SessionState *s, size_t *ret_len) {
         json_t *resolved = json_array(), *proven = json_array(), *o;
-        char *text = NULL;
+        /* Of no use for a session that will only be cleared away. */
+        const char *plan = s->phase == STATE_READY ? s->plan : "";
+        size_t n_plan = strlen(plan);
+        _cleanup_free_ char *line = NULL;
+        GString *text;
 
         for (char **i = s->resolved; i && *i; i++)
                 (void) json_array_append_new(resolved, json_string(*i));
@@ -57,7 +61,7 @@ char *state_encode(const SessionState *s) {
 
         /* json_pack() takes "o" references also when it fails. The 64 bits of the limits have one value beyond
          * JSON's signed integers, "never", which is written as -1. */
-        o = json_pack("{si ss ss sI ss ss ss ss ss ss sI sI sI sI ss so so}",
+        o = json_pack("{si ss ss sI ss ss ss ss ss sI sI sI sI sI ss so so}",
                         "version", STATE_VERSION,
                         "phase", phases[s->phase],
                         "id", s->id,
@@ -67,7 +71,7 @@ char *state_encode(const SessionState *s) {
                         "network", s->network,
                         "config-hash", s->config_hash,
                         "digest", s->digest,
-                        "plan", s->plan,
+                        "plan-bytes", (json_int_t) n_plan,
                         "created-usec", (json_int_t) s->created_usec,
                         "idle-usec", s->idle_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->idle_usec,
                         "age-usec", s->age_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->age_usec,
@@ -76,9 +80,17 @@ char *state_encode(const SessionState *s) {
                         "resolved", resolved,
                         "proven", proven);
         if (o)
-                text = json_dumps(o, JSON_COMPACT);
+                line = json_dumps(o, JSON_COMPACT);
         json_decref(o);
-        return text;
+        if (!line || !utf8_is_valid(plan, n_plan))
+                return NULL;
+
+        text = g_string_sized_new(strlen(line) + 1 + n_plan);
+        g_string_append(text, line);
+        g_string_append_c(text, '\n');
+        g_string_append_len(text, plan, (gssize) n_plan);
+        *ret_len = text->len;
+        return g_string_free(text, false);
 }
 
 static bool usec_from_json(json_int_t v, uint64_t *ret) {
@@ -127,8 +139,8 @@ static bool proofs_from_json(json_t *array, SessionState *ret) {
 
 typedef struct Unpacked {
         int version;
-        const char *phase, *id, *profile, *root, *network, *config_hash, *digest, *plan, *cgroup;
-        json_int_t uid, created, idle, age, monitor_pid;
+        const char *phase, *id, *profile, *root, *network, *config_hash, *digest, *cgroup;
+        json_int_t uid, plan_bytes, created, idle, age, monitor_pid;
         json_t *resolved, *proven;
 } Unpacked;
 
@@ -151,11 +163,11 @@ static const char *unpacked_complaint(const Unpacked *u) {
         return NULL;
 }
 
-static int state_unpack(json_t *o, SessionState *s, const char **ret_why) {
+static int state_unpack(json_t *o, const char *plan, size_t n_plan, SessionState *s, const char **ret_why) {
         Unpacked u = {};
 
         if (json_unpack_ex(o, NULL, JSON_STRICT,
-                            "{si ss ss sI ss ss ss ss ss ss sI sI sI sI ss so so}",
+                            "{si ss ss sI ss ss ss ss ss sI sI sI sI sI ss so so}",
                             "version", &u.version,
                             "phase", &u.phase,
                             "id", &u.id,
@@ -165,7 +177,7 @@ static int state_unpack(json_t *o, SessionState *s, const char **ret_why) {
                             "network", &u.network,
                             "config-hash", &u.config_hash,
                             "digest", &u.digest,
-                            "plan", &u.plan,
+                            "plan-bytes", &u.plan_bytes,
                             "created-usec", &u.created,
                             "idle-usec", &u.idle,
                             "age-usec", &u.age,
@@ -179,6 +191,10 @@ static int state_unpack(json_t *o, SessionState *s, const char **ret_why) {
         *ret_why = unpacked_complaint(&u);
         if (*ret_why)
                 return -EBADMSG;
+        if (u.plan_bytes < 0 || (uint64_t) u.plan_bytes != n_plan || memchr(plan, 0, n_plan) || !utf8_is_valid(plan, n_plan)) {
+                *ret_why = "with a plan that is not whole";
+                return -EBADMSG;
+        }
 
         for (s->phase = 0; s->phase < _STATE_PHASE_MAX; s->phase++)
                 if (streq(phases[s->phase], u.phase))
@@ -197,7 +213,7 @@ static int state_unpack(json_t *o, SessionState *s, const char **ret_why) {
         s->network = g_strdup(u.network);
         s->config_hash = g_strdup(u.config_hash);
         s->digest = g_strdup(u.digest);
-        s->plan = g_strdup(u.plan);
+        s->plan = g_strndup(plan, n_plan);
         s->cgroup = g_strdup(u.cgroup);
         s->created_usec = (uint64_t) u.created;
         s->monitor_pid = (uint32_t) u.monitor_pid;
@@ -206,16 +222,16 @@ static int state_unpack(json_t *o, SessionState *s, const char **ret_why) {
 
 int state_decode(const char *text, size_t n, SessionState *ret, const char **ret_why) {
         _cleanup_(session_state_done) SessionState s = {};
-        const char *why = NULL;
-        json_t *o;
-        int r;
+        const char *why = NULL, *end = memchr(text, '\n', n);
+        json_t *o = NULL;
+        int r = -EBADMSG;
 
-        o = json_loadb(text, n, JSON_REJECT_DUPLICATES, NULL);
-        if (!o) {
+        if (end)
+                o = json_loadb(text, (size_t) (end - text), JSON_REJECT_DUPLICATES, NULL);
+        if (!o)
                 why = "that is not JSON";
-                r = -EBADMSG;
-        } else
-                r = state_unpack(o, &s, &why);
+        else
+                r = state_unpack(o, end + 1, n - (size_t) (end + 1 - text), &s, &why);
         json_decref(o);
         if (ret_why)
                 *ret_why = why;
@@ -240,11 +256,12 @@ int state_open_dir(const char *path) {
 }
 
 int state_save(int dir_fd, const SessionState *s) {
-        _cleanup_free_ char *text = state_encode(s);
+        size_t n;
+        g_autofree char *text = state_encode(s, &n);
 
         if (!text)
                 return -EINVAL;
-        return file_write_atomic(dir_fd, s->id, text, strlen(text), 0600);
+        return file_write_atomic(dir_fd, s->id, text, n, 0600);
 }
 
 int state_load(int dir_fd, const char *id, SessionState *ret, const char **ret_why) {

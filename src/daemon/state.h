@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* State files: what the daemon must know about a session after it was killed and started again. One JSON file per
- * session in a directory of ours, replaced atomically, written before the caller is answered. */
+/* State files: what the daemon must know about a session after it was killed and started again. One file per session
+ * in a directory of ours, replaced atomically, written before the caller is answered: a line of JSON, and behind it the
+ * plan as it is, which would be large and slow as a JSON string. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -45,8 +46,8 @@ typedef struct SessionState {
 void session_state_done(SessionState *s);
 void state_proofs_free(StateProof *p, size_t n);
 
-/* The text of a state file; NULL on out of memory or when a member is not UTF-8. free() it. */
-char *state_encode(const SessionState *s);
+/* The text of a state file; NULL on out of memory or when a member is not UTF-8. g_free() it. */
+char *state_encode(const SessionState *s, size_t *ret_len);
 /* Strict: every member, once, of its type, in its range. -EBADMSG with *ret_why (static text). */
 int state_decode(const char *text, size_t n, SessionState *ret, const char **ret_why);
 

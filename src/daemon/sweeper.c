@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "manager.h"
 
-/* A clock that is set back must not make a session immortal, nor must one that jumps wake us all the time. */
+/* Looked at now and then in any case: the clock may be set. */
 #define PAUSE_MIN_USEC (1 * USEC_PER_SEC)
 #define PAUSE_MAX_USEC (10 * 60 * USEC_PER_SEC)
 
@@ -31,6 +31,12 @@ static uint64_t age_due(const Session *s) {
 
 static uint64_t idle_due(const Session *s) {
         return add(MAX(s->record.created_usec, s->last_used_usec), s->record.idle_usec);
+}
+
+/* A clock that was set back must not make a session immortal: what lies in the future counts from now. */
+static void forget_future(Session *s, uint64_t now) {
+        s->record.created_usec = MIN(s->record.created_usec, now);
+        s->last_used_usec = MIN(s->last_used_usec, now);
 }
 
 static void on_terminated(int error, const char *text, void *userdata) {
@@ -64,10 +70,11 @@ static int on_sweep(sd_event_source *source, uint64_t usec, void *userdata) {
         (void) usec;
         g_hash_table_iter_init(&i, m->sessions);
         while (g_hash_table_iter_next(&i, NULL, &p)) {
-                const Session *s = p;
+                Session *s = p;
 
                 if (s->phase != SESSION_READY)
                         continue;
+                forget_future(s, now);
                 if (age_due(s) <= now)
                         g_ptr_array_add(old, p);
                 else if (idle_due(s) <= now)

@@ -170,7 +170,7 @@ static int make_placeholder(BuildContext *c, int parent, const char *inside, con
                         *ret_no_way = true; /* scratch: it goes with the session, nothing outside reads it */
                         return 0;
                 }
-                r = placeholder_note(c->records, c->plan->id, host);
+                r = placeholder_note(&c->journals, c->plan, host);
                 if (r < 0)
                         return r;
                 FAULT("build.placeholder");
@@ -217,8 +217,8 @@ static int share_placeholder(BuildContext *c, int fd, const char *inside) {
         if (fstat(fd, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size > 0) ||
                         host_path_of(c, inside, S_ISDIR(st.st_mode), host, sizeof(host)) < 0)
                 return 0;
-        return placeholder_is_shared(c->records, c->plan->id, host)
-                        ? placeholder_note(c->records, c->plan->id, host)
+        return placeholder_is_shared(&c->journals, c->plan->id, host)
+                        ? placeholder_note(&c->journals, c->plan, host)
                         : 0;
 }
 
@@ -350,7 +350,7 @@ int build_denials(BuildContext *c) {
         c->step = "denial";
         if (c->plan->n_denials == 0)
                 return 0;
-        lock = placeholders_lock(c->records, c->plan->uid);
+        lock = placeholders_lock(&c->journals, c->plan->uid);
         if (lock < 0)
                 return lock;
         for (size_t i = 0; i < c->plan->n_denials; i++) {

@@ -67,9 +67,8 @@ static int build_rlimits(BuildContext *c) {
         int r;
 
         c->step = "rlimits";
-        r = set_rlimit(RLIMIT_NOFILE, l->nofile);
-        if (r >= 0)
-                r = set_rlimit(RLIMIT_NPROC, l->nproc);
+        /* RLIMIT_NOFILE is set by each exec's child, which needs some descriptors to get that far. */
+        r = set_rlimit(RLIMIT_NPROC, l->nproc);
         if (r >= 0 && l->fsize != PLAN_UNLIMITED)
                 r = set_rlimit(RLIMIT_FSIZE, l->fsize);
         /* 1, not 0: with a pipe in core_pattern the kernel runs the handler for 0, too, and for 1 it does not

@@ -4,6 +4,7 @@
 /* The builder: the process that becomes PID 1 of a sandbox. It is root in the host's user namespace while it mounts,
  * then enters a user namespace of its own, drops what it has left and execs ocsb-init. */
 
+#include "stage/record.h"
 #include "stage/template.h"
 #include "wire/message.h"
 #include "wire/plan.h"
@@ -15,7 +16,7 @@ typedef struct BuildContext {
         int control;        /* socket to the monitor */
         int netns;          /* a fresh network namespace with lo up, or -1: the builder is in one already */
         int init_exe;       /* O_PATH fd of ocsb-init */
-        int records;        /* /run/ocsb/stage, for placeholders */
+        Journals journals;  /* of placeholders */
         unsigned landlock_abi;
         int proc;           /* O_PATH fd of the host's /proc */
         const char *step;   /* where it is, for the error message */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <termios.h>
@@ -25,7 +26,7 @@
 #include "sys/process.h"
 #include "wire/message.h"
 
-#define FD_BASE 64 /* descriptors of a request are parked from here on while 0 … 15 are filled */
+#define FD_BASE 32 /* descriptors of a request are parked from here on while 0 … 15 are filled */
 
 typedef struct Request {
         MsgExec exec;
@@ -183,6 +184,17 @@ static int close_others(const Request *q) {
         return close_range(MSG_EXEC_FDS_MAX, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
 }
 
+/* The last limit: below, a descriptor more is needed than a payload might be allowed. */
+static int limit_files(const Plan *p) {
+        struct rlimit l;
+
+        if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+                return -errno;
+        l.rlim_max = l.rlim_max == RLIM_INFINITY ? p->limits.nofile : MIN(l.rlim_max, p->limits.nofile);
+        l.rlim_cur = l.rlim_max;
+        return setrlimit(RLIMIT_NOFILE, &l) < 0 ? -errno : 0;
+}
+
 /* As execvp(3), with the PATH of the new environment and without its fallback to a shell: 127 when nothing of that
  * name was found, 126 when something was but cannot be run. */
 static void exec_program(Request *q) _noreturn_;
@@ -231,7 +243,7 @@ static void run_probe(const Plan *p, int sock) {
         ProbeContext c = { .hidden = hidden, .readonly = readonly, .workdir = p->workdir,
                 .landlock_abi = landlock_abi(), .network = p->network, .report_fd = sock };
 
-        if (!hidden || !readonly)
+        if (!hidden || !readonly || limit_files(p) < 0)
                 _exit(1);
         for (size_t i = 0; i < p->n_denials; i++)
                 if (p->denials[i].kind == PLAN_DENY_ALL)
@@ -286,6 +298,8 @@ static void run_request(const Plan *p, WireMessage *msg, int sock, uint32_t id) 
         r = place_fds(&q, slave);
         if (r >= 0)
                 r = close_others(&q);
+        if (r >= 0)
+                r = limit_files(p);
         if (r < 0)
                 fail(q.sock, "fd", r, 125, strerror(-r));
         wire_put_u32(&started, id);

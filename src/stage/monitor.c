@@ -339,7 +339,7 @@ static int keep_only(int *fds, size_t n) {
 
 static int keep_own_fds(MonitorArgs *a) {
         _cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-        int fds[PLAN_FDS_MAX + 8 + TEMPLATE_STORE_MAX];
+        int fds[PLAN_FDS_MAX + 9 + TEMPLATE_STORE_MAX];
         size_t n = 0;
 
         /* The stage's standard output is the journal's socket: not for the inside of a sandbox. */
@@ -352,6 +352,7 @@ static int keep_own_fds(MonitorArgs *a) {
         fds[n++] = a->proc;
         fds[n++] = a->init_exe;
         fds[n++] = a->records;
+        fds[n++] = a->journals;
         fds[n++] = a->monitors;
         fds[n++] = a->scope;
         for (size_t i = 0; i < a->plan->n_fds; i++)
@@ -472,7 +473,8 @@ static int pass_template(Monitor *m, MonitorArgs *a, const BuildContext *c, cons
 static int build(Monitor *m, MonitorArgs *a, MsgReady *ready, Failure *f) {
         _cleanup_message_ WireMessage first = {}, second = {};
         _cleanup_(build_sources_done) BuildContext c = { .plan = a->plan, .fds = a->fds, .netns = a->netns,
-                .init_exe = a->init_exe, .records = a->records, .landlock_abi = a->landlock_abi, .proc = a->proc };
+                .init_exe = a->init_exe, .journals = { .dir = a->journals, .locks = a->records },
+                .landlock_abi = a->landlock_abi, .proc = a->proc };
         WireReader reader;
         int pair[2], r;
         pid_t pid;
@@ -622,6 +624,7 @@ void monitor_run(MonitorArgs *a) {
         template_store_clear(a->templates);
         fd_close(a->init_exe);
         fd_close(a->records);
+        fd_close(a->journals);
         fd_close(a->monitors);
         fd_close_many(a->fds, a->plan->n_fds);
 

@@ -15,7 +15,7 @@ typedef struct MonitorArgs {
         int report;       /* socket to ocsb-stage */
         int netns;        /* or -1 */
         int proc; /* O_PATH fd of /proc */
-        int init_exe, records, monitors; /* as in BuildContext; monitors: /run/ocsb/monitor */
+        int init_exe, records, journals, monitors; /* as in BuildContext; monitors: /run/ocsb/monitor */
         int scope;        /* the session's cgroup directory, or -1: systemd makes it */
         bool systemd;     /* register a scope */
         gid_t ocsb_gid;

@@ -106,8 +106,8 @@ int netns_pool_take(NetnsPool *p) {
         return TAKE_FD(m.fds[0]);
 }
 
-void netns_pool_check(NetnsPool *p) {
-        if (p->maker > 0 && waitpid(p->maker, NULL, WNOHANG) == p->maker) {
+void netns_pool_reaped(NetnsPool *p, pid_t pid) {
+        if (p->maker > 0 && p->maker == pid) {
                 p->maker = 0;
                 start_maker(p);
         }

@@ -4,6 +4,8 @@
 /* A few network namespaces made ahead: making one costs the kernel half a millisecond, more than everything else
  * of a sandbox together, and none of it depends on the plan. */
 
+#include <sys/types.h>
+
 #include "base/macro.h"
 
 typedef struct NetnsPool NetnsPool;
@@ -15,8 +17,8 @@ NetnsPool *netns_pool_free(NetnsPool *p);
 /* A fresh namespace whose lo is up, never handed out before, owned by the caller; -1 when none is ready: the
  * builder then makes its own. */
 int netns_pool_take(NetnsPool *p);
-/* After SIGCHLD: starts the maker again when it has died. */
-void netns_pool_check(NetnsPool *p);
+/* A child was reaped: starts the maker again when it was that one. */
+void netns_pool_reaped(NetnsPool *p, pid_t pid);
 
 /* Brings lo up in the calling process's namespace. */
 int netns_loopback_up(void);

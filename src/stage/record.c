@@ -18,14 +18,10 @@
 #include "wire/plan.h"
 
 #define RECORD_VERSION 1u
-#define JOURNAL_SUFFIX ".placeholders"
 #define JOURNAL_MAX ((size_t) 4 << 20)
 
 Record *record_free(Record *r) {
-        if (r) {
-                free(r->groups);
-                free(r);
-        }
+        free(r);
         return NULL;
 }
 
@@ -37,10 +33,6 @@ int record_save(int dir_fd, const Record *r) {
         wire_put_u32(&w, (uint32_t) r->monitor);
         wire_put_u64(&w, r->starttime);
         wire_put_u32(&w, r->uid);
-        wire_put_u32(&w, r->gid);
-        wire_put_u32(&w, (uint32_t) r->n_groups);
-        for (size_t i = 0; i < r->n_groups; i++)
-                wire_put_u32(&w, r->groups[i]);
         wire_put_string(&w, r->cgroup);
         if (w.error)
                 return w.error;
@@ -66,13 +58,6 @@ int record_load(int dir_fd, const char *id, Record **ret) {
         r->monitor = (pid_t) wire_get_u32(&in);
         r->starttime = wire_get_u64(&in);
         r->uid = wire_get_u32(&in);
-        r->gid = wire_get_u32(&in);
-        r->n_groups = wire_get_count(&in, PLAN_GROUPS_MAX, sizeof(uint32_t));
-        r->groups = calloc(r->n_groups + 1, sizeof(gid_t));
-        if (!r->groups)
-                return -ENOMEM;
-        for (size_t i = 0; i < r->n_groups; i++)
-                r->groups[i] = wire_get_u32(&in);
         wire_get_string_buf(&in, r->cgroup, sizeof(r->cgroup));
         if (wire_reader_finish(&in) < 0 || !streq(r->id, id) || r->uid == 0 || strstr(r->cgroup, ".."))
                 return -EBADMSG;
@@ -80,17 +65,7 @@ int record_load(int dir_fd, const char *id, Record **ret) {
         return 0;
 }
 
-static int journal_name(char *buf, size_t size, const char *id) {
-        int n = snprintf(buf, size, "%s" JOURNAL_SUFFIX, id);
-
-        return n < 0 || (size_t) n >= size ? -ENAMETOOLONG : 0;
-}
-
 void record_remove(int dir_fd, const char *id) {
-        char name[SESSION_ID_MAX + sizeof(JOURNAL_SUFFIX)];
-
-        if (journal_name(name, sizeof(name), id) >= 0)
-                (void) unlinkat(dir_fd, name, 0);
         (void) unlinkat(dir_fd, id, 0);
 }
 
@@ -109,31 +84,74 @@ int record_foreach(int dir_fd, int (*fn)(const char *id, void *userdata), void *
         return r;
 }
 
-int placeholder_note(int dir_fd, const char *id, const char *host_path) {
-        _cleanup_close_ int fd = -EBADF;
-        char name[SESSION_ID_MAX + sizeof(JOURNAL_SUFFIX)];
-        int r = journal_name(name, sizeof(name), id);
+/* A journal is a list of NUL-terminated strings: "uid gid group…" of the owner, then paths. A torn last one (a kill
+ * in the middle of a write) has no NUL. */
+typedef struct Journal {
+        char *text;
+        size_t len;
+        const char *paths; /* in text */
+        uid_t uid;
+        gid_t gid;
+        gid_t groups[PLAN_GROUPS_MAX];
+        size_t n_groups;
+} Journal;
 
-        if (r < 0)
-                return r;
-        fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                return -errno;
-        return fd_write_all(fd, host_path, strlen(host_path) + 1);
+static int write_owner(int fd, const Plan *p) {
+        char text[16 * (PLAN_GROUPS_MAX + 2)];
+        size_t n = (size_t) sprintf(text, "%u %u", p->uid, p->gid);
+
+        for (size_t i = 0; i < p->n_groups; i++)
+                n += (size_t) sprintf(text + n, " %u", p->groups[i]);
+        return fd_write_all(fd, text, n + 1);
 }
 
-/* The journal is a list of NUL-terminated paths; a torn last one (a kill in the middle of a write) has no NUL. */
-static int journal_load(int dir_fd, const char *id, char **ret, size_t *ret_len) {
-        char name[SESSION_ID_MAX + sizeof(JOURNAL_SUFFIX)];
-        int r = journal_name(name, sizeof(name), id);
+int placeholder_note(const Journals *j, const Plan *plan, const char *host_path) {
+        _cleanup_close_ int fd = openat(j->dir, plan->id, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        struct stat st;
+        int r = 0;
 
-        if (r >= 0)
-                r = file_read(dir_fd, name, JOURNAL_MAX, ret, ret_len);
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_size == 0)
+                r = write_owner(fd, plan);
+        return r < 0 ? r : fd_write_all(fd, host_path, strlen(host_path) + 1);
+}
+
+static int parse_owner(Journal *j) {
+        char *save = NULL, *word;
+        uint32_t v;
+
+        for (word = strtok_r(j->text, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+                if (parse_u32(word, &v) < 0 || j->n_groups >= ELEMENTSOF(j->groups))
+                        return -EBADMSG;
+                j->groups[j->n_groups++] = v;
+        }
+        if (j->n_groups < 2 || j->groups[0] == 0)
+                return -EBADMSG;
+        j->uid = j->groups[0];
+        j->gid = j->groups[1];
+        j->n_groups -= 2;
+        memmove(j->groups, j->groups + 2, j->n_groups * sizeof(gid_t));
+        return 0;
+}
+
+static int journal_load(int dir_fd, const char *id, Journal *ret) {
+        int r = file_read(dir_fd, id, JOURNAL_MAX, &ret->text, &ret->len);
+        size_t owner;
+
         if (r < 0)
                 return r;
-        while (*ret_len > 0 && (*ret)[*ret_len - 1] != 0)
-                (*ret_len)--;
-        return 0;
+        while (ret->len > 0 && ret->text[ret->len - 1] != 0)
+                ret->len--;
+        if (ret->len == 0)
+                return -EBADMSG;
+        owner = strlen(ret->text) + 1;
+        ret->paths = ret->text + owner;
+        return parse_owner(ret);
+}
+
+static void journal_done(Journal *j) {
+        free(j->text);
 }
 
 typedef struct Search {
@@ -143,21 +161,20 @@ typedef struct Search {
 
 static int search_one(const char *id, void *userdata) {
         Search *s = userdata;
-        _cleanup_free_ char *text = NULL;
-        size_t len;
+        _cleanup_(journal_done) Journal j = {};
 
-        if (streq(id, s->not_id) || journal_load(s->dir_fd, id, &text, &len) < 0)
+        if (streq(id, s->not_id) || journal_load(s->dir_fd, id, &j) < 0)
                 return 0;
-        for (const char *p = text; p < text + len; p += strlen(p) + 1)
+        for (const char *p = j.paths; p < j.text + j.len; p += strlen(p) + 1)
                 if (streq(p, s->path))
                         return -EEXIST; /* ends the search */
         return 0;
 }
 
-bool placeholder_is_shared(int dir_fd, const char *id, const char *host_path) {
-        Search s = { .dir_fd = dir_fd, .not_id = id, .path = host_path };
+bool placeholder_is_shared(const Journals *j, const char *id, const char *host_path) {
+        Search s = { .dir_fd = j->dir, .not_id = id, .path = host_path };
 
-        return record_foreach(dir_fd, search_one, &s) == -EEXIST;
+        return record_foreach(j->dir, search_one, &s) == -EEXIST;
 }
 
 static int remove_in(int parent, const char *name, bool is_dir) {
@@ -174,7 +191,7 @@ static int remove_in(int parent, const char *name, bool is_dir) {
 /* In the child: an empty file or directory of the owner may go, whatever else is there stays. With his rights, and
  * without following symlinks: the journal's paths had none, so one that is there now was planted
  * (GHSA-2fxp-43j9-pwvc). */
-static int remove_one(const Record *r, const char *host_path) {
+static int remove_one(const Journal *r, const char *host_path) {
         _cleanup_close_ int parent = -EBADF;
         _cleanup_free_ char *copy = strdup(host_path);
         struct stat st;
@@ -204,12 +221,12 @@ static int remove_one(const Record *r, const char *host_path) {
         return k;
 }
 
-int placeholders_lock(int dir_fd, uid_t uid) {
+int placeholders_lock(const Journals *j, uid_t uid) {
         _cleanup_close_ int fd = -EBADF;
         char name[24];
 
         (void) snprintf(name, sizeof(name), ".lock-%u", (unsigned) uid);
-        fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        fd = openat(j->locks, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
         while (flock(fd, LOCK_EX) < 0)
@@ -218,37 +235,42 @@ int placeholders_lock(int dir_fd, uid_t uid) {
         return TAKE_FD(fd);
 }
 
-static void remove_all(int dir_fd, const Record *r, const char *text, size_t len) _noreturn_;
+static void remove_all(const Journals *j, const char *id, const Journal *own) _noreturn_;
 
-static void remove_all(int dir_fd, const Record *r, const char *text, size_t len) {
-        if (placeholders_lock(dir_fd, r->uid) < 0)
+static void remove_all(const Journals *j, const char *id, const Journal *own) {
+        if (placeholders_lock(j, own->uid) < 0)
                 _exit(1);
-        for (const char *end = text + len; end > text;) {
+        for (const char *end = own->text + own->len; end > own->paths;) {
                 const char *p = end - 1; /* at the NUL that ends the last string */
 
-                while (p > text && p[-1] != 0)
+                while (p > own->paths && p[-1] != 0)
                         p--;
                 /* The journals of others are root's; the things themselves are the owner's. */
-                if (!placeholder_is_shared(dir_fd, r->id, p))
-                        (void) remove_one(r, p);
+                if (!placeholder_is_shared(j, id, p))
+                        (void) remove_one(own, p);
                 end = p;
         }
+        (void) unlinkat(j->dir, id, 0);
         _exit(0);
 }
 
-int placeholders_remove(int dir_fd, const Record *r, pid_t *ret_pid, int *ret_pidfd) {
-        _cleanup_free_ char *text = NULL;
-        size_t len;
+int placeholders_remove(const Journals *j, const char *id, pid_t *ret_pid, int *ret_pidfd) {
+        _cleanup_(journal_done) Journal own = {};
+        int r = journal_load(j->dir, id, &own);
         pid_t pid;
 
-        if (journal_load(dir_fd, r->id, &text, &len) < 0 || len == 0)
+        if (r == -ENOENT)
                 return 0;
+        if (r < 0) {
+                (void) unlinkat(j->dir, id, 0);
+                return r;
+        }
         pid = process_clone(0, -1, ret_pidfd);
         if (pid < 0)
                 return pid;
         if (pid == 0) {
                 signals_unblock();
-                remove_all(dir_fd, r, text, len);
+                remove_all(j, id, &own);
         }
         *ret_pid = pid;
         return 1;

@@ -1,23 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What ocsb-stage has to know of a session after it was itself killed and started again: a file per session in
- * /run/ocsb/stage (root, 0700), written before anything it names exists, and beside it a journal of placeholders. */
+/* What ocsb-stage has to know of a session after it was itself killed and started again: a record per session in
+ * /run/ocsb/stage (root, 0700), written before anything it names exists; and a journal of the session's placeholders in
+ * /var/lib/ocsb-stage (root, 0700), since what was made in a workspace is still there after a power cut. */
 
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/text.h"
+#include "wire/plan.h"
 
 typedef struct Record {
         char id[SESSION_ID_MAX + 1];
         pid_t monitor;      /* 0 until it is known */
         uint64_t starttime; /* of the monitor: with the pid it names the process for good */
         uid_t uid;
-        gid_t gid;
-        gid_t *groups;
-        size_t n_groups;
-        char cgroup[512]; /* below the cgroup2 mount */
+        char cgroup[512]; /* path of its directory */
 } Record;
 
 Record *record_free(Record *r);
@@ -32,14 +31,20 @@ int record_foreach(int dir_fd, int (*fn)(const char *id, void *userdata), void *
 
 /* Placeholders: things made on the host so that a denied name that did not exist cannot be made from inside. The
  * host path, with a "/" behind it when it is a directory, goes into the journal before the thing is made. */
-int placeholder_note(int dir_fd, const char *id, const char *host_path);
+typedef struct Journals {
+        int dir;   /* /var/lib/ocsb-stage */
+        int locks; /* /run/ocsb/stage */
+} Journals;
+
+/* Appends; a new journal starts with whose the things are. */
+int placeholder_note(const Journals *j, const Plan *plan, const char *host_path);
 /* Whether the journal of any session but this one names the path. */
-bool placeholder_is_shared(int dir_fd, const char *id, const char *host_path);
-/* Takes away what this session's journal names, newest first, with the owner's rights to files, when it is still
- * empty and no other session relies on it. It does so in a child, since the owner's file systems may let it wait
- * for ever (FUSE): 1 with *ret_pidfd set when one was started, 0 when there is nothing to do. */
-int placeholders_remove(int dir_fd, const Record *r, pid_t *ret_pid, int *ret_pidfd);
+bool placeholder_is_shared(const Journals *j, const char *id, const char *host_path);
+/* Takes away what a session's journal names, newest first, with the owner's rights to files, when it is still empty
+ * and no other session relies on it, then the journal. It does so in a child, since the owner's file systems may let
+ * it wait for ever (FUSE): 1 with *ret_pid and *ret_pidfd set when one was started, 0 when there is no journal. */
+int placeholders_remove(const Journals *j, const char *id, pid_t *ret_pid, int *ret_pidfd);
 /* One of a user's sessions at a time makes or removes placeholders: between the look whether another session relies
  * on one and the deed nobody may change that. Per user, so that nobody waits for another's file systems. Returns an
  * fd that holds the lock until it is closed. */
-int placeholders_lock(int dir_fd, uid_t uid);
+int placeholders_lock(const Journals *j, uid_t uid);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <systemd/sd-bus.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "wire/plan.h"
@@ -78,12 +79,22 @@ static int start_scope(sd_bus *bus, const char *id, uint32_t pid, const uint64_t
         return r;
 }
 
+/* Not strstr(): "cpuset" is not "cpu". */
+static bool has_word(const char *list, const char *word) {
+        size_t n = strlen(word);
+
+        for (const char *p = list; (p = strstr(p, word)); p += n)
+                if ((p == list || p[-1] == ' ') && strchr(" \n", p[n]))
+                        return true;
+        return false;
+}
+
 /* A controller that is not there makes systemd ignore the property: the promise of a limit must not depend on it. */
 static int check_controllers(const uint64_t v[static 5], const char *controllers) {
         static const char *const needs[] = { "memory", "memory", "pids", "cpu", "io" };
 
         for (size_t i = 0; i < ELEMENTSOF(needs); i++)
-                if (v[i] != PLAN_UNLIMITED && !strstr(controllers, needs[i])) {
+                if (v[i] != PLAN_UNLIMITED && !has_word(controllers, needs[i])) {
                         printf("the cgroup controller \"%s\" is not available here, so the limit cannot be enforced\n", needs[i]);
                         return -ENOTSUP;
                 }
@@ -122,8 +133,16 @@ static int run(char *argv[]) {
         if (r >= 0)
                 r = sd_bus_add_match(bus, NULL, "type='signal',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'",
                                 on_job_removed, &job);
-        if (r >= 0)
+        /* A scope of an earlier session of this name is gone from the file system a moment before systemd has
+         * forgotten it. */
+        for (unsigned i = 0; r >= 0 && i < 200; i++) {
+                sd_bus_error_free(&error);
                 r = start_scope(bus, argv[1], pid, limits, &job, &error);
+                if (r >= 0 || i == 199 || !sd_bus_error_has_name(&error, "org.freedesktop.systemd1.UnitExists"))
+                        break;
+                (void) usleep(10000);
+                r = 0;
+        }
         while (r >= 0 && !job.done) {
                 r = sd_bus_process(bus, NULL);
                 if (r == 0)

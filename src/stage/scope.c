@@ -5,8 +5,8 @@
 #include "scope.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -124,6 +124,14 @@ int scope_register(const Plan *plan, int *ret_dir, char *why, size_t why_size) {
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
+        /* The io controller comes with weights only when the kernel has iocost or bfq; systemd says nothing then. */
+        if (plan->limits.io_weight != PLAN_UNLIMITED && faccessat(fd, "io.weight", F_OK, 0) < 0 &&
+            faccessat(fd, "io.bfq.weight", F_OK, 0) < 0) {
+                fd_close(fd);
+                (void) snprintf(why, why_size, "the cgroup controller \"io\" has no weights on this kernel, so io-weight "
+                                               "cannot be enforced: leave the limit out");
+                return -ENOTSUP;
+        }
         *ret_dir = fd;
         return 0;
 }

@@ -139,7 +139,7 @@ static void session_free(Session *x) {
 /* Kills what is left in the session's cgroup and removes it. -EAGAIN while processes are still dying. */
 static int remove_cgroup(Stage *s, const Record *r) {
         char name[64], parent[512];
-        _cleanup_close_ int dir = -EBADF;
+        _cleanup_close_ int dir = -EBADF, scope = -EBADF;
         char *slash;
         int k;
 
@@ -158,8 +158,13 @@ static int remove_cgroup(Stage *s, const Record *r) {
         dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)
                 return errno == ENOENT ? 0 : -errno;
-        k = cgroup_destroy(dir, slash + 1, 0);
-        return k == -ETIMEDOUT || k == -EBUSY ? -EAGAIN : k;
+        /* The scope is systemd's, which removes it when the kernel says that it is empty. Were it removed here, that
+         * message would be lost with it (kernfs sends it later, by a work item) and the unit would stay for ever. */
+        scope = openat(dir, slash + 1, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (scope < 0)
+                return errno == ENOENT ? 0 : -errno;
+        k = cgroup_kill(scope);
+        return k < 0 && k != -ENODEV && k != -ENOENT ? k : -EAGAIN;
 }
 
 /* #3: nothing of the session is left but its record. */
@@ -198,7 +203,8 @@ static void session_clean(Session *x) {
         int r;
 
         FAULT("stage.reap.before-placeholders");
-        r = placeholders_remove(s->records, x->record, &x->cleaner, &x->cleaner_pidfd);
+        r = placeholders_remove(&(Journals) { .dir = s->journals, .locks = s->records }, x->record->id,
+                        &x->cleaner, &x->cleaner_pidfd);
         if (r > 0)
                 r = loop_add(s->loop, &x->cleaner_source, x->cleaner_pidfd, EPOLLIN, on_cleaner_exit, x);
         else {
@@ -278,14 +284,6 @@ static Record *record_of_plan(Stage *s, const Plan *p) {
                 return NULL;
         (void) snprintf(r->id, sizeof(r->id), "%s", p->id);
         r->uid = p->uid;
-        r->gid = p->gid;
-        r->n_groups = p->n_groups;
-        r->groups = calloc(p->n_groups + 1, sizeof(gid_t));
-        if (!r->groups) {
-                free(r);
-                return NULL;
-        }
-        memcpy(r->groups, p->groups, p->n_groups * sizeof(gid_t));
         scope_name(p->id, name);
         if ((size_t) snprintf(r->cgroup, sizeof(r->cgroup), "%s/%s", s->slice_path, name) >= sizeof(r->cgroup))
                 return record_free(r);
@@ -325,7 +323,7 @@ static pid_t give_birth(Stage *s, Plan *plan, int *fds, Birth *b, int *ret_pidfd
         if (pid == 0) {
                 MonitorArgs a = { .plan = plan, .fds = fds, .report = b->report[1], .netns = netns,
                         .proc = s->proc, .templates = s->templates,
-                        .init_exe = s->init_exe, .records = s->records,
+                        .init_exe = s->init_exe, .records = s->records, .journals = s->journals,
                         .monitors = s->monitors, .scope = b->scope, .systemd = s->systemd,
                         .ocsb_gid = s->ocsb_gid, .landlock_abi = s->abi };
 

@@ -38,7 +38,7 @@ typedef struct Session {
 struct Stage {
         Loop *loop;
         LoopSource listen_source, signal_source, mounts_source;
-        int init_exe, records, monitors, proc, slice, signals;
+        int init_exe, records, journals, monitors, proc, slice, signals;
         TemplateStore *templates;
         char slice_path[512]; /* below the cgroup2 mount */
         bool systemd;

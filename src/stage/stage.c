@@ -155,14 +155,15 @@ static void on_listen(LoopSource *src, uint32_t events, void *userdata) {
 static void on_signal(LoopSource *src, uint32_t events, void *userdata) {
         Stage *s = userdata;
         struct signalfd_siginfo si;
+        pid_t pid;
 
         (void) events;
-        while (read(src->fd, &si, sizeof(si)) == sizeof(si)) {
+        while (read(src->fd, &si, sizeof(si)) == sizeof(si))
                 if (si.ssi_signo != SIGCHLD)
                         loop_quit(s->loop, 0);
-                /* Children that are no monitors any more, as the pool's maker. Monitors are waited for by pidfd. */
-                netns_pool_check(s->netns);
-        }
+        /* Monitors and cleaners are watched by pidfd, which tells of an end also when it was reaped here. */
+        while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
+                netns_pool_reaped(s->netns, pid);
 }
 
 /* ---- start ---- */
@@ -226,6 +227,22 @@ static int open_slice(Stage *s) {
         return 0;
 }
 
+/* A journal without a record is of before the last boot: nothing of that session lives. */
+static int clean_one(const char *id, void *userdata) {
+        Stage *s = userdata;
+        int pidfd = -EBADF, r;
+        pid_t pid;
+
+        if (session_find(s, id))
+                return 0;
+        r = placeholders_remove(&(Journals) { .dir = s->journals, .locks = s->records }, id, &pid, &pidfd);
+        if (r < 0)
+                log_warning("Failed to remove the placeholders of session %s: %s", id, strerror(-r));
+        /* Reaped with SIGCHLD. */
+        fd_close(pidfd);
+        return 0;
+}
+
 static bool monitor_lives(const Record *r) {
         uint64_t start;
 
@@ -277,6 +294,8 @@ static int open_all(Stage *s) {
                 fd_close(r);
                 r = s->records = open_state_dir(OCSB_RUN_DIR "/stage", 0, 0700);
         }
+        if (r >= 0)
+                r = s->journals = open_state_dir(OCSB_STAGE_STATE_DIR, 0, 0700);
         if (r >= 0)
                 r = s->monitors = open_state_dir(OCSB_MONITOR_DIR, s->ocsb_gid, 0750);
         if (r >= 0) {
@@ -361,6 +380,8 @@ static int run(void) {
         if (!s.netns || !s.templates || mounts_fd < 0)
                 return -ENOMEM;
         r = record_foreach(s.records, adopt_one, &s);
+        if (r >= 0)
+                r = record_foreach(s.journals, clean_one, &s);
         if (r >= 0)
                 r = loop_add(s.loop, &s.signal_source, s.signals, EPOLLIN, on_signal, &s);
         if (r >= 0)

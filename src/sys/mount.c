@@ -58,7 +58,8 @@ int mount_new(const char *type, uint64_t attr, const char *const *options) {
 }
 
 static int clone_tree(int fd, uint64_t attr, unsigned recursive) {
-        struct mount_attr a = { .attr_set = attr };
+        /* A clone of a shared mount, as every mount is under systemd, is its peer until told otherwise. */
+        struct mount_attr a = { .attr_set = attr, .propagation = MS_PRIVATE };
         _cleanup_close_ int m = open_tree(fd, "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | OPEN_TREE_CLONE |
                                                 OPEN_TREE_CLOEXEC | recursive);
 

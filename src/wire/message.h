@@ -20,6 +20,7 @@
 #include "transport.h"
 
 #define OCSB_RUN_DIR "/run/ocsb"
+#define OCSB_STAGE_STATE_DIR "/var/lib/ocsb-stage"        /* 0700 root */
 #define OCSB_STAGE_SOCKET OCSB_RUN_DIR "/stage.sock"     /* 0600 ocsb */
 #define OCSB_CHANNEL_SOCKET OCSB_RUN_DIR "/channel.sock" /* 0666, ocsbd checks the peer */
 #define OCSB_MONITOR_DIR OCSB_RUN_DIR "/monitor"         /* 0750 root:ocsb, sockets 0660 root:ocsb named by session id */

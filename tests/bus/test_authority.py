@@ -19,7 +19,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 import mock_polkit
-from client import MANAGER, ROOT, SESSION, SESSION_OPTIONS, Bus, BusError, User, being, open_channel, options
+from client import MANAGER, ROOT, SESSION, SESSION_OPTIONS, Bus, BusError, Connector, User, being, open_channel, options
 from conftest import ALLOW_OURS, DENY_ALL, PASSWORD, SOURCE, error, list_all, read, wait_until
 
 HERE = pathlib.Path(__file__).parent
@@ -399,6 +399,24 @@ def test_caller_without_permission_for_prompts_is_not_prompted(alice):
     assert "assword:" not in screen and "ERROR ApprovalPending" in screen, screen
 
 
+def test_ocsbctl_asks_for_the_password_on_a_terminal(alice):
+    screen = on_terminal(alice.user, ["ocsbctl", "create", "--name", "asked"], PASSWORD)
+    assert screen.count("assword:") == 1 and "asked" in screen, screen
+    assert [row[0] for row in alice.sessions()] == ["asked"]
+
+
+def test_ocsbctl_run_asks_for_the_password_on_a_terminal(alice):
+    screen = on_terminal(alice.user, ["ocsbctl", "run", "--", "echo", "after", "the", "password"], PASSWORD)
+    assert screen.count("assword:") == 1 and "after the password" in screen, screen
+    assert alice.sessions() == []
+
+
+def test_ocsbctl_does_not_ask_when_told_so(alice):
+    screen = on_terminal(alice.user, ["ocsbctl", "--no-ask-password", "create"], PASSWORD)
+    assert "assword:" not in screen and "ocsbctl approve" in screen, screen
+    assert alice.sessions() == []
+
+
 # Pending requests
 
 
@@ -642,6 +660,30 @@ def test_T51_caller_that_vanished_before_a_late_yes_gets_nothing(stack):
             wait_until(lambda: len(asked(calls)) > count or asked(calls))
             bus.close()
         time.sleep(4)
+    assert list_all() == []
+
+
+def test_T50_caller_that_ended_while_polkit_asked_is_refused(stack):
+    """Its connection is still open, held by another process: nobody is left whom the answer was about."""
+    user = User.named("alice")
+    with mock(stack, "slow:1.5") as calls:
+        connector = Connector(user)
+        with Connector.lock:
+            usual, Connector.made[user.uid] = Connector.made.get(user.uid), connector
+        try:
+            bus = Bus(user)
+        finally:
+            with Connector.lock:
+                Connector.made.pop(user.uid)
+                if usual:
+                    Connector.made[user.uid] = usual
+        waiting = bus.send(ROOT, MANAGER, "CreateSession", "sa{sv}", ("default", {}))
+        wait_until(lambda: asked(calls))
+        os.kill(connector.pid, signal.SIGKILL)
+        os.waitpid(connector.pid, 0)
+        with error("NotPermitted"):
+            bus.wait_reply(waiting)
+        bus.close()
     assert list_all() == []
 
 

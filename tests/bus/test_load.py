@@ -139,6 +139,14 @@ def test_callers_that_come_and_go_leave_nothing(no_growth, openclaw):
         connect_channel_socket(openclaw.user).close()
 
 
+def test_T59_10000_connections_to_the_channel_leave_nothing(no_growth, openclaw):
+    for _ in range(100 if SANITIZED else 10_000):
+        connect_channel_socket(openclaw.user).close()
+    made = openclaw.create()
+    assert made.sh("echo served").ok() == "served\n"
+    made.terminate()
+
+
 def random_variant(generator, fd):
     return generator.choice([
         ("s", "x" * generator.randrange(200)), ("ay", generator.randbytes(50)), ("aay", [generator.randbytes(9)] * 3), ("u", 0xFFFFFFFF),

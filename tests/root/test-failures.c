@@ -61,7 +61,7 @@ static const Refused steps[] = {
 
 static void everything_gone(void) {
         static const char *const things[] = {"/run/ocsb/stage/failing", "/run/ocsb/monitor/failing",
-                        "/run/ocsb/stage/failing.placeholders", WORKSPACE "/.mcp.json"};
+                        "/var/lib/ocsb-stage/failing", WORKSPACE "/.mcp.json"};
         char ids[4][SESSION_ID_MAX + 1];
         int n = stage_list(ids, ELEMENTSOF(ids));
 

@@ -38,6 +38,12 @@ def test_tap_keeps_the_reasons():
     assert "why it failed" in results.rows[0][3] and results.rows[1][3] == "no such kernel"
 
 
+def test_tap_skip_that_another_run_covers_is_not_counted():
+    results = Results()
+    add_tap(results, "s", "1..2\nok 1 - a\nok 2 - b # SKIP a build without x has none\n", 0, elsewhere="a build without x")
+    assert len(results.rows) == 1
+
+
 def test_junit(tmp_path):
     path = tmp_path / "r.xml"
     path.write_text('<testsuites><testsuite><testcase classname="m" name="a"/><testcase classname="m" name="b"><failure message="x"/>'

@@ -20,13 +20,25 @@ def run(*argv, options=(), **how):
     return subprocess.run([*BASE, *options, "--", *argv], capture_output=True, timeout=120, check=False, **how)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_cgroup():
+    """A cgroup for these tests alone: with-ocsb makes its own below it, and other instances may run elsewhere."""
+    top = next(line.split(" - ")[0].split()[4] for line in open("/proc/self/mountinfo", encoding="utf-8") if " - cgroup2 " in line)
+    old = top + next(line[3:-1] for line in open("/proc/self/cgroup", encoding="utf-8") if line.startswith("0::"))
+    machine.cgroup = pathlib.Path(old) / f"test-with-ocsb.{os.getpid()}"
+    machine.cgroup.mkdir()
+    (machine.cgroup / "cgroup.procs").write_text("0")
+    yield
+    pathlib.Path(old, "cgroup.procs").write_text("0")
+    machine.cgroup.rmdir()
+
+
 def machine():
     """What must not change: mounts, accounts, cgroups, sockets, files of the overlaid directories."""
-    top = next(line.split(" - ")[0].split()[4] for line in open("/proc/self/mountinfo", encoding="utf-8") if " - cgroup2 " in line)
     return {
         "mounts": pathlib.Path("/proc/self/mounts").read_text(),
         "passwd": pathlib.Path("/etc/passwd").read_bytes() + pathlib.Path("/etc/group").read_bytes() + pathlib.Path("/etc/shadow").read_bytes(),
-        "cgroups": sorted(p for p, _, _ in os.walk(top) if "with-ocsb" in p),
+        "cgroups": [p for p, _, _ in os.walk(machine.cgroup)],
         "home": sorted(os.listdir("/home")),
         "run": os.path.exists("/run/with-ocsb") or os.path.exists("/run/ocsb"),
         "rules": sorted(os.listdir("/etc/polkit-1/rules.d")),

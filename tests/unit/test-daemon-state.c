@@ -39,13 +39,15 @@ static void fill(SessionState *s) {
 
 static void test_round_trip(void **state) {
         _cleanup_(session_state_done) SessionState a = {}, b = {};
-        _cleanup_free_ char *text = NULL, *again = NULL;
+        g_autofree char *text = NULL, *again = NULL;
+        size_t n, m;
 
         (void) state;
         fill(&a);
-        text = state_encode(&a);
+        text = state_encode(&a, &n);
         assert_non_null(text);
-        assert_int_equal(state_decode(text, strlen(text), &b, NULL), 0);
+        assert_int_equal(strlen(text), n);
+        assert_int_equal(state_decode(text, n, &b, NULL), 0);
         assert_string_equal(b.id, "s_1");
         assert_int_equal(b.uid, 1000);
         assert_true(b.idle_usec == USEC_INFINITY);
@@ -55,13 +57,15 @@ static void test_round_trip(void **state) {
         assert_string_equal(b.resolved[1], "/d: /e -> /f");
         assert_null(b.resolved[2]);
         assert_string_equal(b.proven[0].detail, "EPERM");
-        again = state_encode(&b);
+        again = state_encode(&b, &m);
+        assert_int_equal(n, m);
         assert_string_equal(text, again);
 }
 
 static void test_building_has_little(void **state) {
         _cleanup_(session_state_done) SessionState a = { .phase = STATE_BUILDING, .id = "x", .uid = 1 }, b = {};
-        _cleanup_free_ char *text = NULL;
+        g_autofree char *text = NULL;
+        size_t n;
 
         (void) state;
         a.profile = g_strdup("p");
@@ -70,10 +74,11 @@ static void test_building_has_little(void **state) {
         a.config_hash = g_strdup("");
         a.digest = g_strdup("");
         a.plan = g_strdup("{}");
-        text = state_encode(&a);
+        text = state_encode(&a, &n);
         assert_non_null(text);
-        assert_int_equal(state_decode(text, strlen(text), &b, NULL), 0);
+        assert_int_equal(state_decode(text, n, &b, NULL), 0);
         assert_int_equal(b.phase, STATE_BUILDING);
+        assert_string_equal(b.plan, "");
         assert_string_equal(b.cgroup, "");
         assert_int_equal(b.n_proven, 0);
 }
@@ -81,19 +86,24 @@ static void test_building_has_little(void **state) {
 /* One member of a good file replaced (or, with NULL, dropped). */
 static void expect_bad(const char *key, json_t *value) {
         _cleanup_(session_state_done) SessionState a = {}, b = {};
-        _cleanup_free_ char *text = NULL, *changed = NULL;
-        const char *why = NULL;
+        g_autofree char *text = NULL, *changed = NULL;
+        _cleanup_free_ char *line = NULL;
+        const char *why = NULL, *end;
         json_t *o;
+        size_t n;
 
         fill(&a);
-        text = state_encode(&a);
-        o = json_loads(text, 0, NULL);
+        text = state_encode(&a, &n);
+        end = strchr(text, '\n');
+        assert_non_null(end);
+        o = json_loadb(text, (size_t) (end - text), 0, NULL);
         if (value)
                 assert_int_equal(json_object_set_new(o, key, value), 0);
         else
                 assert_int_equal(json_object_del(o, key), 0);
-        changed = json_dumps(o, JSON_COMPACT);
+        line = json_dumps(o, JSON_COMPACT);
         json_decref(o);
+        changed = g_strconcat(line, end, NULL);
         if (state_decode(changed, strlen(changed), &b, &why) != -EBADMSG)
                 fail_msg("accepted: %s", changed);
         assert_non_null(why);
@@ -102,7 +112,7 @@ static void expect_bad(const char *key, json_t *value) {
 
 static void test_each_member_is_checked(void **state) {
         static const char *const members[] = { "version", "phase", "id", "uid", "profile", "root", "network",
-                "config-hash", "digest", "plan", "created-usec", "idle-usec", "age-usec", "monitor-pid", "cgroup", "resolved",
+                "config-hash", "digest", "plan-bytes", "created-usec", "idle-usec", "age-usec", "monitor-pid", "cgroup", "resolved",
                 "proven" };
 
         (void) state;
@@ -113,6 +123,9 @@ static void test_each_member_is_checked(void **state) {
                 expect_bad(members[i], json_object());
         }
         expect_bad("version", json_integer(2));
+        expect_bad("plan-bytes", json_integer(14));
+        expect_bad("plan-bytes", json_integer(16));
+        expect_bad("plan-bytes", json_integer(-1));
         expect_bad("phase", json_string("Ready"));
         expect_bad("id", json_string("../../etc/passwd"));
         expect_bad("id", json_string("a23456789012345678901234567890123"));
@@ -133,20 +146,28 @@ static void test_each_member_is_checked(void **state) {
 
 static void test_garbage(void **state) {
         static const char *const texts[] = { "", "{", "[]", "null", "{}", "\xff\xfe", "{\"id\":1,\"id\":2}",
-                "[[[[[[[[[[[[[[[[[[[[" };
+                "[[[[[[[[[[[[[[[[[[[[\n", "{}\n", "\n" };
         _cleanup_(session_state_done) SessionState a = {}, b = {};
-        _cleanup_free_ char *text = NULL;
+        g_autofree char *text = NULL, *twice = NULL, *longer = NULL;
+        size_t n;
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(texts); i++)
                 assert_int_equal(state_decode(texts[i], strlen(texts[i]), &b, NULL), -EBADMSG);
         /* Every truncation of a good one. */
         fill(&a);
-        text = state_encode(&a);
-        for (size_t n = 0; n < strlen(text); n++)
-                assert_int_equal(state_decode(text, n, &b, NULL), -EBADMSG);
+        text = state_encode(&a, &n);
+        for (size_t i = 0; i < n; i++)
+                assert_int_equal(state_decode(text, i, &b, NULL), -EBADMSG);
+        /* One byte more, a NUL, bytes that are no text. */
+        longer = g_strconcat(text, "x", NULL);
+        assert_int_equal(state_decode(longer, n + 1, &b, NULL), -EBADMSG);
+        longer[n - 1] = 0;
+        assert_int_equal(state_decode(longer, n, &b, NULL), -EBADMSG);
+        longer[n - 1] = (char) 0xff;
+        assert_int_equal(state_decode(longer, n, &b, NULL), -EBADMSG);
         /* A duplicate of a member. */
-        g_autofree char *twice = g_strdup_printf("{\"id\": \"s_1\", %s", text + 1);
+        twice = g_strdup_printf("{\"id\": \"s_1\", %s", text + 1);
         assert_int_equal(state_decode(twice, strlen(twice), &b, NULL), -EBADMSG);
 }
 

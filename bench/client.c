@@ -45,12 +45,15 @@ uint64_t now_nsec(void) {
 /* ---- the bus ---- */
 
 int client_open(Client *c, const char *workspace) {
+        const char *name;
         int r;
 
         c->workspace = open(workspace, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (c->workspace < 0)
                 return client_fail(-errno, "%s: %s", workspace, strerror(errno));
         r = sd_bus_open_system(&c->bus);
+        if (r >= 0)
+                r = sd_bus_get_unique_name(c->bus, &name); /* waits until the bus has said welcome */
         return r < 0 ? client_fail(r, "system bus: %s", strerror(-r)) : 0;
 }
 

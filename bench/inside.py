@@ -101,6 +101,7 @@ class Bench:
             Contender("floor", self.user, ["spawn", *floor]),
             Contender("stage-create", self.builder, ["stage"]),
             Contender("bus-create", self.user, ["create"]),
+            Contender("bus-first", self.user, ["first"]),
             Contender("bus-remove", self.user, ["remove"]),
             Contender("ocsbctl-run", self.user, ["spawn", "ocsbctl", "run", "--", "/bin/true"]),
             Contender("bwrap", self.user, ["spawn", *peers.bubblewrap(self.workspace)]),

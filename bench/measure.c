@@ -91,6 +91,24 @@ static int time_create(Measure *m, char *const *argv, uint64_t *ret) {
         return r < 0 ? r : session_terminate(&m->client, &s);
 }
 
+/* On a connection of its own, for which polkit has to be asked. */
+static int time_first(Measure *m, char *const *argv, uint64_t *ret) {
+        Client c = { .workspace = -EBADF };
+        BenchSession s;
+        uint64_t start;
+        int r = client_open(&c, m->workspace);
+
+        (void) argv;
+        start = now_nsec();
+        if (r >= 0)
+                r = session_create(&c, NULL, NULL, &s);
+        *ret = now_nsec() - start;
+        if (r >= 0)
+                r = session_terminate(&c, &s);
+        client_close(&c);
+        return r;
+}
+
 static int time_remove(Measure *m, char *const *argv, uint64_t *ret) {
         BenchSession s;
         uint64_t start;
@@ -331,8 +349,8 @@ static int handle(Measure *m, char **words, size_t n) {
         static const struct {
                 const char *name;
                 int (*fn)(Measure *m, char *const *argv, uint64_t *ret);
-        } loops[] = { { "spawn", time_spawn }, { "create", time_create }, { "remove", time_remove },
-                { "stage", time_stage }, { "channel", time_channel }, { "bus", time_bus } };
+        } loops[] = { { "spawn", time_spawn }, { "create", time_create }, { "first", time_first },
+                { "remove", time_remove }, { "stage", time_stage }, { "channel", time_channel }, { "bus", time_bus } };
         static const char *const works[] = { [WORK_FORK] = "fork", [WORK_COLD] = "cold", [WORK_WARM] = "warm" };
         uint32_t a, b;
         double rate = 0;

@@ -9,13 +9,14 @@ import subprocess
 import sys
 
 WORSE = 1.15
-OURS = ("stage-create", "bus-create", "bus-remove", "ocsbctl-run", "channel-exec", "bus-exec", "ocsbctl-exec", "cold", "warm",
-        "pipe-exec", "growth")
+OURS = ("stage-create", "bus-create", "bus-first", "bus-remove", "ocsbctl-run", "channel-exec", "bus-exec", "ocsbctl-exec",
+        "cold", "warm", "pipe-exec", "growth")
 LABELS = {
     "true": "true: vfork, exec and wait of /bin/true",
     "floor": "floor: the least that makes a sandbox, exec /bin/true",
     "stage-create": "create to READY, asked of ocsb-stage",
-    "bus-create": "create to READY over D-Bus, polkit and all",
+    "bus-create": "create to READY over D-Bus, polkit asked before",
+    "bus-first": "create to READY over D-Bus, new connection",
     "bus-remove": "remove, until nothing is left",
     "ocsbctl-run": "ocsbctl run -- /bin/true",
     "bwrap": "bwrap --unshare-all, as user",

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Fault points: in a test build (-Dfault-points=true) FAULT("daemon.create.before-state") kills the process with
- * SIGKILL when the environment names that point, so that the tests can end a daemon between any two steps. In every
- * other build it is nothing and the environment is not looked at.
+/* Fault points: in a test build (-Dfault-points=true) FAULT("daemon.create.before-state") kills the process
+ * with SIGKILL when the environment names that point, so that the tests can end a daemon between any two
+ * steps. In every other build it is nothing and the environment is not looked at.
  *
  *   OCSB_FAULT=NAME      at the first passage of that point; "NAME:3" at the third
- *   OCSB_FAULT_ONCE=PATH only for him who manages to create that file: a daemon that is started again lives on */
+ *   OCSB_FAULT_ONCE=PATH only for him who manages to create that file: a daemon that is started again lives
+ * on */
 
 #if defined(OCSB_FAULT_POINTS) && OCSB_FAULT_POINTS
 

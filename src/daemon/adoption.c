@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The start, which is the same after a crash, an upgrade or a boot: the state files say what there should be, the
- * monitors say what there is, the builder's list says what nobody here knows of. Only then is the name on the bus
- * taken, so that the first caller sees everything.
+/* The start, which is the same after a crash, an upgrade or a boot: the state files say what there should
+ * be, the monitors say what there is, the builder's list says what nobody here knows of. Only then is the
+ * name on the bus taken, so that the first caller sees everything.
  *
  *   file "ready", monitor answers      → the session goes on
  *   file "ready", no monitor           → it has ended: the builder clears up, the file goes
@@ -19,7 +19,8 @@
 #include "link.h"
 #include "manager.h"
 
-/* The builder and the monitors answer within milliseconds; one that hangs must not keep the daemon from the bus. */
+/* The builder and the monitors answer within milliseconds; one that hangs must not keep the daemon from the
+ * bus. */
 #define SETTLE_TIMEOUT_USEC (5 * USEC_PER_SEC)
 
 static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
@@ -27,7 +28,8 @@ static int on_name(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         uint32_t answer;
 
         (void) error;
-        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &answer) < 0 || answer != 1) {
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "u", &answer) < 0 ||
+                        answer != 1) {
                 log_error("Failed to take the name %s on the bus; is another ocsbd running?", BUS_NAME);
                 return sd_event_exit(manager->event, EXIT_FAILURE);
         }
@@ -119,8 +121,8 @@ static void adopt(const char *id, void *userdata) {
 int adoption_start(Manager *m) {
         int r;
 
-        r = sd_event_add_time_relative(m->event, &m->adoption_deadline, CLOCK_MONOTONIC, SETTLE_TIMEOUT_USEC, 0,
-                        on_deadline, m);
+        r = sd_event_add_time_relative(m->event, &m->adoption_deadline, CLOCK_MONOTONIC, SETTLE_TIMEOUT_USEC,
+                        0, on_deadline, m);
         if (r < 0)
                 return r;
         (void) sd_event_source_set_description(m->adoption_deadline, "adoption-deadline");

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* polkit is asked by plain D-Bus calls that nobody waits for. Whatever goes wrong on the way (no polkit, an error, a
- * time-out, an answer of another shape) is a no: there is no path from an error to a yes (CVE-2021-3560).
+/* polkit is asked by plain D-Bus calls that nobody waits for. Whatever goes wrong on the way (no polkit, an
+ * error, a time-out, an answer of another shape) is a no: there is no path from an error to a yes
+ * (CVE-2021-3560).
  *
- * A bus lets a connection have 128 calls open. A caller who keeps prompts open must not use them up for the others:
- * questions beyond a share per uid and beyond a total wait here. */
+ * A bus lets a connection have 128 calls open. A caller who keeps prompts open must not use them up for the
+ * others: questions beyond a share per uid and beyond a total wait here. */
 
 #include "authority.h"
 
@@ -28,7 +29,8 @@
 #define MANAGER "org.openclaw.Sandbox1.Manager"
 #define SESSION "org.openclaw.Sandbox1.Session"
 
-/* Each method of our interfaces, once. tests/unit/test-daemon-authority.c compares it with the contract in dbus/. */
+/* Each method of our interfaces, once. tests/unit/test-daemon-authority.c compares it with the contract in
+ * dbus/. */
 static const AuthorityRule rules[] = {
         { MANAGER, "CreateSession", AUTHORITY_CREATE, ACTION_CREATE_SESSION },
         { MANAGER, "EnsureSession", AUTHORITY_CREATE, ACTION_CREATE_SESSION },
@@ -124,16 +126,17 @@ Authority *authority_new(sd_bus *bus, uint64_t *generation) {
         a->polkit_state = -1;
         g_queue_init(&a->waiting);
         /* Without these signals nothing is lost but the right to keep an answer, which is not used then. */
-        if (sd_bus_match_signal_async(bus, &a->changed, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "Changed",
-                            on_changed, NULL, a) < 0 ||
+        if (sd_bus_match_signal_async(bus, &a->changed, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE,
+                            "Changed", on_changed, NULL, a) < 0 ||
                         sd_bus_add_match_async(bus, &a->owner_changed,
-                                        "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                                        "type='signal',sender='org.freedesktop.DBus',"
+                                        "path='/org/freedesktop/DBus',"
                                         "interface='org.freedesktop.DBus',member='NameOwnerChanged',"
                                         "arg0='" POLKIT_NAME "'",
                                         on_owner_changed, NULL, a) < 0 ||
-                        sd_bus_call_method_async(bus, &a->first_owner, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                                        "org.freedesktop.DBus", "NameHasOwner", on_first_owner, a, "s",
-                                        POLKIT_NAME) < 0)
+                        sd_bus_call_method_async(bus, &a->first_owner, "org.freedesktop.DBus",
+                                        "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameHasOwner",
+                                        on_first_owner, a, "s", POLKIT_NAME) < 0)
                 log_warning("Failed to watch polkit");
         return a;
 }
@@ -184,7 +187,10 @@ AuthorityAnswer authority_parse_answer(sd_bus_message *m, const char **ret_text)
         if (r < 0 || (yes && (challenge || dismissed)))
                 return AUTHORITY_UNKNOWN;
         *ret_text = NULL;
-        return yes ? AUTHORITY_YES : dismissed ? AUTHORITY_DISMISSED : challenge ? AUTHORITY_CHALLENGE : AUTHORITY_NO;
+        return yes         ? AUTHORITY_YES
+               : dismissed ? AUTHORITY_DISMISSED
+               : challenge ? AUTHORITY_CHALLENGE
+                           : AUTHORITY_NO;
 }
 
 static const char *error_text(const sd_bus_error *e) {
@@ -264,12 +270,13 @@ static void check_start_waiting(Authority *a) {
         }
 }
 
-static int build_question(Authority *a, const char *sender, const char *action, char *const *details, bool interactive,
-                const char *cancellation_id, sd_bus_message **ret) {
+static int build_question(Authority *a, const char *sender, const char *action, char *const *details,
+                bool interactive, const char *cancellation_id, sd_bus_message **ret) {
         sd_bus_message *m = NULL;
         int r;
 
-        r = sd_bus_message_new_method_call(a->bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "CheckAuthorization");
+        r = sd_bus_message_new_method_call(
+                        a->bus, &m, POLKIT_NAME, POLKIT_PATH, POLKIT_INTERFACE, "CheckAuthorization");
         if (r < 0)
                 return r;
         r = sd_bus_message_append(m, "(sa{sv})s", "system-bus-name", 1, "name", "s", sender, action);

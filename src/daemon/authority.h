@@ -50,15 +50,15 @@ typedef struct AuthorityCheck AuthorityCheck;
 /* text is a reason for AUTHORITY_UNKNOWN, NULL otherwise. */
 typedef void (*AuthorityCallback)(AuthorityAnswer answer, const char *text, void *userdata);
 
-/* Positive answers that nobody had to authenticate for may be kept by who asked while *generation stays the same: it
- * changes with polkit's Changed signal and with polkit itself. */
+/* Positive answers that nobody had to authenticate for may be kept by who asked while *generation stays the
+ * same: it changes with polkit's Changed signal and with polkit itself. */
 Authority *authority_new(sd_bus *bus, uint64_t *generation);
 Authority *authority_free(Authority *a);
 DEFINE_CLEANUP(Authority, authority_free)
 
-/* Asks polkit about the connection with that unique name (never about a pid: CVE-2013-4288). details: key, value, …,
- * NULL; texts are escaped already. With interactive somebody may be asked for a password, which takes minutes. The
- * callback comes later, once, never from within. */
+/* Asks polkit about the connection with that unique name (never about a pid: CVE-2013-4288). details: key,
+ * value, …, NULL; texts are escaped already. With interactive somebody may be asked for a password, which
+ * takes minutes. The callback comes later, once, never from within. */
 int authority_check(Authority *a, const char *sender, uid_t uid, const char *action, char *const *details,
                 bool interactive, AuthorityCallback callback, void *userdata, AuthorityCheck **ret);
 /* Cancels when there is no answer yet: the prompt goes away, the callback does not come. */

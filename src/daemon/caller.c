@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The user database is asked here and nowhere else, once per connection. It is a synchronous call, as NSS has no
- * other; the sources of a machine that runs agents (files, systemd-userdb, a cache as sssd's) answer locally. */
+/* The user database is asked here and nowhere else, once per connection. It is a synchronous call, as NSS
+ * has no other; the sources of a machine that runs agents (files, systemd-userdb, a cache as sssd's) answer
+ * locally. */
 
 #include "caller.h"
 
@@ -43,8 +44,8 @@ static char *normal_home(const char *home) {
         return copy;
 }
 
-/* What home is called after symbolic links, as far as they can be followed: the daemon may not look into homes, but the
- * directories above them say where /home leads to. NULL when that is home itself. */
+/* What home is called after symbolic links, as far as they can be followed: the daemon may not look into
+ * homes, but the directories above them say where /home leads to. NULL when that is home itself. */
 static char *real_home(const char *home) {
         g_autofree char *prefix = g_strdup(home), *resolved = NULL, *whole = NULL;
 

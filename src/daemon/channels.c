@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Connections to channel.sock until they are handed over. Exactly one message is read here, the HELLO: what comes
- * behind it stays in the socket's queue for the monitor. Everything about the peer comes from the kernel. */
+/* Connections to channel.sock until they are handed over. Exactly one message is read here, the HELLO: what
+ * comes behind it stays in the socket's queue for the monitor. Everything about the peer comes from the
+ * kernel. */
 
 #include "channels.h"
 
@@ -90,11 +91,12 @@ static bool peer_is_outside(Guest *g) {
 
         if (getsockopt(g->fd, SOL_SOCKET, SO_PEERPIDFD, &fd, &n) >= 0)
                 pidfd = fd;
-        result = confined_check(g->peer.pid, pidfd, g->peer.uid, &marks, &why);
+        result = confined_check(g->peer.pid, pidfd, g->peer.uid, &marks, NULL, &why);
         if (result == CONFINED_OUTSIDE)
                 return true;
-        log_record(LOG_LEVEL_NOTICE, &(LogContext) { .owner = g->peer.uid }, MSGID_DENIED,
-                        "Denied a channel to uid %u, pid %d: %s", (unsigned) g->peer.uid, (int) g->peer.pid, why);
+        log_record(LOG_LEVEL_NOTICE, &(LogContext){.owner = g->peer.uid}, MSGID_DENIED,
+                        "Denied a channel to uid %u, pid %d: %s", (unsigned) g->peer.uid, (int) g->peer.pid,
+                        why);
         return false;
 }
 
@@ -112,7 +114,9 @@ static void greet(Guest *g, const char *id) {
                 return;
         }
         if (m->locked_down) {
-                refuse(g, ERROR_LOCKED_DOWN, "This machine is locked down; an administrator lifts it with 'ocsbctl lockdown off'.");
+                refuse(g, ERROR_LOCKED_DOWN,
+                                "This machine is locked down; an administrator lifts it with 'ocsbctl "
+                                "lockdown off'.");
                 return;
         }
         if (s->phase != SESSION_READY || !s->monitor) {
@@ -176,8 +180,8 @@ static void welcome(Channels *c, int given) {
         g->peer = peer;
         g_hash_table_add(c->guests, g);
         if (sd_event_add_io(c->manager->event, &g->io, g->fd, EPOLLIN, on_guest, g) < 0 ||
-                        sd_event_add_time_relative(c->manager->event, &g->timer, CLOCK_MONOTONIC, HELLO_TIMEOUT_USEC,
-                                        USEC_PER_SEC, on_timeout, g) < 0) {
+                        sd_event_add_time_relative(c->manager->event, &g->timer, CLOCK_MONOTONIC,
+                                        HELLO_TIMEOUT_USEC, USEC_PER_SEC, on_timeout, g) < 0) {
                 guest_free(g);
                 return;
         }
@@ -199,8 +203,8 @@ static int pause_listening(Channels *c) {
         int r;
 
         if (!c->pause)
-                r = sd_event_add_time_relative(c->manager->event, &c->pause, CLOCK_MONOTONIC, USEC_PER_SEC / 10, 0,
-                                on_pause_over, c);
+                r = sd_event_add_time_relative(c->manager->event, &c->pause, CLOCK_MONOTONIC,
+                                USEC_PER_SEC / 10, 0, on_pause_over, c);
         else {
                 r = sd_event_source_set_time_relative(c->pause, USEC_PER_SEC / 10);
                 if (r >= 0)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Who is calling. The bus is asked once per connection, asynchronously: sd_bus_query_sender_creds() would wait for the
- * answer, and would add what it finds in /proc to it ("augmented"), which is racy. While the answer is on its way
- * the sender's messages wait here in their order; then they are put back into the bus's read queue and take the
- * ordinary way. The answer holds for the life of the connection: its credentials cannot change and unique names are
- * never used again. */
+/* Who is calling. The bus is asked once per connection, asynchronously: sd_bus_query_sender_creds() would
+ * wait for the answer, and would add what it finds in /proc to it ("augmented"), which is racy. While the
+ * answer is on its way the sender's messages wait here in their order; then they are put back into the bus's
+ * read queue and take the ordinary way. The answer holds for the life of the connection: its credentials
+ * cannot change and unique names are never used again. */
 
 #include "client.h"
 
@@ -52,6 +52,7 @@ Client *client_unref(Client *c) {
                 caller_done(&c->account);
         if (c->grants)
                 g_hash_table_unref(c->grants);
+        fd_close(c->pidfd);
         g_free(c->groups);
         g_free(c->refusal);
         g_free(c->name);
@@ -66,6 +67,7 @@ static Client *client_new(ClientTable *t, const char *name) {
         c->table = t;
         c->name = g_strdup(name);
         c->uid = (uid_t) -1;
+        c->pidfd = -EBADF;
         g_queue_init(&c->held);
         g_queue_init(&c->replayed);
         g_queue_init(&c->operations);
@@ -111,7 +113,8 @@ static void release_held(Client *c) {
 
 static int hold(Client *c, sd_bus_message *m, sd_bus_error *error) {
         if (g_queue_get_length(&c->held) >= HELD_MAX)
-                return error_set(error, ERROR_QUOTA_EXCEEDED, "Too many calls at once; wait for the first answers.");
+                return error_set(error, ERROR_QUOTA_EXCEEDED,
+                                "Too many calls at once; wait for the first answers.");
         g_queue_push_tail(&c->held, sd_bus_message_ref(m));
         return 1;
 }
@@ -134,8 +137,8 @@ static void refuse_client(Client *c, const char *format, ...) {
         c->refusal = g_strdup_vprintf(format, ap);
         va_end(ap);
         c->state = CLIENT_REFUSED;
-        log_record(LOG_LEVEL_NOTICE, &(LogContext) { .owner = c->uid }, MSGID_DENIED, "Denied everything to %s, uid %u: %s",
-                        c->name, (unsigned) c->uid, c->refusal);
+        log_record(LOG_LEVEL_NOTICE, &(LogContext){.owner = c->uid}, MSGID_DENIED,
+                        "Denied everything to %s, uid %u: %s", c->name, (unsigned) c->uid, c->refusal);
 }
 
 typedef struct Credentials {
@@ -212,14 +215,15 @@ static void identify(Client *c, const Credentials *creds) {
                 refuse_client(c, "uid %u is beyond the range of users.", (unsigned) creds->uid);
                 return;
         }
-        switch (confined_check((pid_t) creds->pid, creds->pidfd, creds->uid, &marks, &why)) {
+        switch (confined_check((pid_t) creds->pid, creds->pidfd, creds->uid, &marks, &c->pidfd, &why)) {
         case CONFINED_OUTSIDE:
                 break;
         case CONFINED_INSIDE:
                 refuse_client(c, "Calls from inside a sandbox of this service are refused.");
                 return;
         case CONFINED_UNKNOWN:
-                refuse_client(c, "It cannot be told that you are outside the sandboxes of this service: %s.", why);
+                refuse_client(c, "It cannot be told that you are outside the sandboxes of this service: %s.",
+                                why);
                 return;
         }
         if (creds->groups) {
@@ -249,8 +253,8 @@ static int on_credentials(sd_bus_message *m, void *userdata, sd_bus_error *error
 
 static int query(Client *c) {
         return sd_bus_call_method_async(c->table->manager->bus, &c->query, "org.freedesktop.DBus",
-                        "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionCredentials", on_credentials, c,
-                        "s", c->name);
+                        "/org/freedesktop/DBus", "org.freedesktop.DBus", "GetConnectionCredentials",
+                        on_credentials, c, "s", c->name);
 }
 
 /* Fresh properties */
@@ -265,8 +269,8 @@ static void on_refreshed(Session *s, void *userdata) {
         client_unref(c);
 }
 
-/* Execs and LastUsedUsec are the monitor's: a getter cannot wait for it, so the message does. Returns 1 when it is
- * held, 0 to go on. */
+/* Execs and LastUsedUsec are the monitor's: a getter cannot wait for it, so the message does. Returns 1 when
+ * it is held, 0 to go on. */
 static int refresh_first(Client *c, sd_bus_message *m, sd_bus_error *error) {
         const char *path = sd_bus_message_get_path(m), *interface = sd_bus_message_get_interface(m);
         const char *member = sd_bus_message_get_member(m), *about, *property;
@@ -283,7 +287,8 @@ static int refresh_first(Client *c, sd_bus_message *m, sd_bus_error *error) {
                 int r = sd_bus_message_read(m, "ss", &about, &property);
 
                 (void) sd_bus_message_rewind(m, true);
-                if (r < 0 || !(streq(property, "Execs") || streq(property, "LastUsedUsec") || streq(property, "State")))
+                if (r < 0 || !(streq(property, "Execs") || streq(property, "LastUsedUsec") ||
+                                             streq(property, "State")))
                         return 0;
         } else if (!streq(member, "GetAll"))
                 return 0;
@@ -324,7 +329,8 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         if (c->state == CLIENT_ASKED || c->refreshing)
                 return hold(c, m, error);
         if (!g_queue_is_empty(&c->replayed) && !is_next_replayed(c, m)) {
-                if (g_queue_get_length(&c->replayed) >= HELD_MAX || sd_bus_enqueue_for_read(t->manager->bus, m) < 0)
+                if (g_queue_get_length(&c->replayed) >= HELD_MAX ||
+                                sd_bus_enqueue_for_read(t->manager->bus, m) < 0)
                         return error_set(error, ERROR_QUOTA_EXCEEDED,
                                         "Too many calls at once; wait for the first answers.");
                 g_queue_push_tail(&c->replayed, sd_bus_message_ref(m));
@@ -398,13 +404,18 @@ Client *client_of(ClientTable *t, sd_bus_message *m) {
         return c && c->state == CLIENT_KNOWN ? c : NULL;
 }
 
+bool client_is_there(const Client *c) {
+        return !c->gone && (c->pidfd < 0 || pidfd_is_alive(c->pidfd));
+}
+
 const Caller *client_account(Client *c, sd_bus_error *error) {
         if (!c->account_known) {
                 int r = caller_fill(&c->account, c->uid, c->groups, c->n_groups);
 
                 if (r == -ENOENT)
                         (void) error_set(error, ERROR_NOT_PERMITTED,
-                                        "uid %u is not in the user database; a sandbox needs a user to serve.",
+                                        "uid %u is not in the user database; a sandbox needs a user to "
+                                        "serve.",
                                         (unsigned) c->uid);
                 else if (r < 0)
                         (void) error_set(error, ERROR_SETUP_FAILED,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The connections of callers. A gate in front of every method learns who the sender is before anything of the
- * message is read, and refuses whoever must not call at all. */
+/* The connections of callers. A gate in front of every method learns who the sender is before anything of
+ * the message is read, and refuses whoever must not call at all. */
 
 #include <glib.h>
 #include <systemd/sd-bus.h>
@@ -28,6 +28,7 @@ typedef struct Client {
         char *refusal;
 
         uid_t uid;
+        int pidfd;  /* of the process that opened the connection; -EBADF for uid 0 */
         gid_t *groups; /* of the connection, when the bus knows them */
         size_t n_groups;
         bool account_known;
@@ -50,11 +51,15 @@ ClientTable *client_table_new(Manager *m);
 ClientTable *client_table_free(ClientTable *t);
 DEFINE_CLEANUP(ClientTable, client_table_free)
 
-/* The sender of a message that passed the gate; borrowed. NULL never happens within a handler or getter, but is
- * answered by denial there. */
+/* The sender of a message that passed the gate; borrowed. NULL never happens within a handler or getter, but
+ * is answered by denial there. */
 Client *client_of(ClientTable *t, sd_bus_message *m);
 Client *client_ref(Client *c);
 Client *client_unref(Client *c);
+
+/* Whether it is still on the bus, and the process that opened the connection still there: a connection can
+ * be handed on, and an authorisation was about who asked. */
+bool client_is_there(const Client *c);
 
 /* The account behind the uid, looked up once. NULL when the user database has none: the error is set. */
 const Caller *client_account(Client *c, sd_bus_error *error);

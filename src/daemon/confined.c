@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Refusing callers from inside our sandboxes (threats T67, T70). No socket of the host is in a sandbox, so this is
- * the second fence: it must hold when somebody managed to connect all the same.
+/* Refusing callers from inside our sandboxes (threats T67, T70). No socket of the host is in a sandbox, so
+ * this is the second fence: it must hold when somebody managed to connect all the same.
  *
  * What is looked at, and who could change it:
- *  - the uid map of the process. Every sandbox maps 0 … 65535 to our subordinate range, which nobody else uses. A map
- *    is written once and a process cannot leave its user namespace for another but a child. Robust, needs no
- *    table; a user namespace made inside would have a map of its own (seccomp refuses to make one).
- *  - the cgroup. A process cannot leave a session's cgroup: the common ancestor's cgroup.procs is root's. Covers
- *    nested user namespaces. Not there on machines without cgroup v2.
- *  - the ancestors. Whoever is in a nested pid namespace has its PID 1 as ancestor (the kernel reparents orphans
- *    to it), and the parent of a sandbox's PID 1 is its monitor. Covers both other cases.
- * One of the three is enough to refuse. What cannot be read refuses too.
+ *  - the uid map of the process. Every sandbox maps 0 … 65535 to our subordinate range, which nobody else
+ * uses. A map is written once and a process cannot leave its user namespace for another but a child. Robust,
+ * needs no table; a user namespace made inside would have a map of its own (seccomp refuses to make one).
+ *  - the cgroup. A process cannot leave a session's cgroup: the common ancestor's cgroup.procs is root's.
+ * Covers nested user namespaces. Not there on machines without cgroup v2.
+ *  - the ancestors. Whoever is in a nested pid namespace has its PID 1 as ancestor (the kernel reparents
+ * orphans to it), and the parent of a sandbox's PID 1 is its monitor. Covers both other cases. One of the
+ * three is enough to refuse. What cannot be read refuses too.
  *
- * The pid itself: dbus-daemon 1.14 gives a number only, which the kernel recorded at connect(). When that process has
- * exited since, its children may hold the connection, and the number may name another process by now. The check
- * therefore demands that the process is there, keeps its identity while it is read (pidfd), and runs under the uid of
- * the connection. What remains is a process of the same uid outside every sandbox that took over the number: whoever
- * commands such a process can make the call himself. A bus that gives ProcessFD, and SO_PEERPIDFD on our own socket,
- * close even that. uid 0 is not checked: no sandbox has it. */
+ * The pid itself: dbus-daemon 1.14 gives a number only, which the kernel recorded at connect(). When that
+ * process has exited since, its children may hold the connection, and the number may name another process by
+ * now. The check therefore demands that the process is there, keeps its identity while it is read (pidfd),
+ * and runs under the uid of the connection. What remains is a process of the same uid outside every sandbox
+ * that took over the number: whoever commands such a process can make the call himself. A bus that gives
+ * ProcessFD, and SO_PEERPIDFD on our own socket, close even that. uid 0 is not checked: no sandbox has it.
+ */
 
 #include "confined.h"
 
@@ -166,7 +167,7 @@ static int read_status(int proc_fd, ProcStatus *ret) {
         return r < 0 ? r : proc_status_parse(text, ret);
 }
 
-static bool pidfd_is_alive(int pidfd) {
+bool pidfd_is_alive(int pidfd) {
         struct pollfd p = { .fd = pidfd, .events = POLLIN };
 
         return poll(&p, 1, 0) == 0;
@@ -204,21 +205,12 @@ static ConfinedResult inside(const char **ret_why) {
         return CONFINED_INSIDE;
 }
 
-ConfinedResult confined_check(pid_t pid, int pidfd, uid_t uid, const ConfinedMarks *marks, const char **ret_why) {
+static ConfinedResult examine(
+                pid_t pid, int pidfd, uid_t uid, const ConfinedMarks *marks, const char **ret_why) {
         _cleanup_free_ char *map = NULL, *cgroup = NULL;
-        _cleanup_close_ int own_pidfd = -EBADF, proc_fd = -EBADF;
+        _cleanup_close_ int proc_fd = -EBADF;
         ProcStatus status;
         int r;
-
-        if (uid == 0)
-                return CONFINED_OUTSIDE;
-        if (pid <= 0)
-                return unknown(ret_why, "the bus does not know its process");
-        if (pidfd < 0) {
-                pidfd = own_pidfd = pidfd_of(pid);
-                if (pidfd < 0)
-                        return unknown(ret_why, "the process that opened the connection is gone");
-        }
 
         /* From here on the directory belongs to one process, whatever happens to the number. */
         proc_fd = open_proc(pid);
@@ -258,4 +250,25 @@ ConfinedResult confined_check(pid_t pid, int pidfd, uid_t uid, const ConfinedMar
                         break;
         }
         return unknown(ret_why, "its ancestors cannot be followed");
+}
+
+ConfinedResult confined_check(pid_t pid, int pidfd, uid_t uid, const ConfinedMarks *marks, int *ret_pidfd,
+                const char **ret_why) {
+        _cleanup_close_ int own = -EBADF;
+        ConfinedResult result;
+
+        if (uid == 0) {
+                if (ret_pidfd)
+                        *ret_pidfd = -EBADF;
+                return CONFINED_OUTSIDE;
+        }
+        if (pid <= 0)
+                return unknown(ret_why, "the bus does not know its process");
+        own = pidfd < 0 ? pidfd_of(pid) : fd_dup(pidfd);
+        if (own < 0)
+                return unknown(ret_why, "the process that opened the connection is gone");
+        result = examine(pid, own, uid, marks, ret_why);
+        if (result == CONFINED_OUTSIDE && ret_pidfd)
+                *ret_pidfd = TAKE_FD(own);
+        return result;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Whether a process runs inside one of our sandboxes. The agent in a sandbox and the gateway outside share a uid, so
- * that nothing but this tells them apart; confined.c says what each mark is worth. */
+/* Whether a process runs inside one of our sandboxes. The agent in a sandbox and the gateway outside share a
+ * uid, so that nothing but this tells them apart; confined.c says what each mark is worth. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -21,12 +21,19 @@ typedef struct ConfinedMarks {
 typedef enum ConfinedResult {
         CONFINED_OUTSIDE,
         CONFINED_INSIDE,
-        CONFINED_UNKNOWN, /* gone, unreadable or not the one that connected: to be refused as if it were inside */
+        CONFINED_UNKNOWN, /* gone, unreadable or not the one that connected: to be refused as if it were
+                             inside */
 } ConfinedResult;
 
-/* pid as the kernel told it of the connection; pidfd of the same process when the kernel or the bus gave one, else
- * -EBADF (borrowed); uid as of the connection. *ret_why is static text unless the result is CONFINED_OUTSIDE. */
-ConfinedResult confined_check(pid_t pid, int pidfd, uid_t uid, const ConfinedMarks *marks, const char **ret_why);
+/* pid as the kernel told it of the connection; pidfd of the same process when the kernel or the bus gave
+ * one, else -EBADF (borrowed); uid as of the connection. *ret_why is static text unless the result is
+ * CONFINED_OUTSIDE. *ret_pidfd, when wanted, is a pidfd of the process that was looked at, to ask later
+ * whether it is still there; set with CONFINED_OUTSIDE only, -EBADF for uid 0. */
+ConfinedResult confined_check(pid_t pid, int pidfd, uid_t uid, const ConfinedMarks *marks, int *ret_pidfd,
+                const char **ret_why);
+
+/* Whether the process of a pidfd has not exited. */
+bool pidfd_is_alive(int pidfd);
 
 /* The parts that only look at text; exported for the tests. */
 

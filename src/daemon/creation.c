@@ -4,17 +4,18 @@
  *
  *   #1 read and validate the options; resolve them with the policy to a plan and its digest
  *   #2 take the id and a place in the quota
- *   #3 when polkit said yes to this uid the last time, write the state file (phase building) and ask the builder
- *   #4 ask polkit; details and digest of the plan of #1 go with the question
- *   #5 yes: do #3 unless it is under way; no, or the caller leaves: take down what #3 began
- *   #6 when both yes and READY are there: state file (phase ready), SessionNew, reply
+ *   #3 when polkit said yes to this uid the last time, write the state file (phase building) and ask the
+ * builder #4 ask polkit; details and digest of the plan of #1 go with the question #5 yes: do #3 unless it
+ * is under way; no, or the caller leaves: take down what #3 began #6 when both yes and READY are there:
+ * state file (phase ready), SessionNew, reply
  *
- * Nothing is resolved a second time between question and act: what polkit was asked about is, byte for byte, what the
- * builder gets (T55). A daemon that is killed between two steps leaves either a file in phase building or a monitor
- * without a file, and adoption.c ends both; or a file in phase ready, and the session is there to stay.
+ * Nothing is resolved a second time between question and act: what polkit was asked about is, byte for byte,
+ * what the builder gets (T55). A daemon that is killed between two steps leaves either a file in phase
+ * building or a monitor without a file, and adoption.c ends both; or a file in phase ready, and the session
+ * is there to stay.
  *
- * #3 before #4 hides polkit's 2 ms. It is only done for those who were allowed without a question before, so that
- * somebody who may not create sessions cannot keep the builder busy. */
+ * #3 before #4 hides polkit's 2 ms. It is only done for those who were allowed without a question before, so
+ * that somebody who may not create sessions cannot keep the builder busy. */
 
 #include "creation.h"
 
@@ -132,7 +133,8 @@ static int resolve(Operation *op, sd_bus_error *error) {
                 return -EACCES;
         if (!m->policy)
                 return error_set(error, ERROR_SETUP_FAILED,
-                                "The profiles and ceilings of this machine cannot be read, nothing is created until an administrator mends them: %s",
+                                "The profiles and ceilings of this machine cannot be read, nothing is "
+                                "created until an administrator mends them: %s",
                                 m->policy_error);
 
         policy_result_done(&c->resolved);
@@ -146,7 +148,8 @@ static int resolve(Operation *op, sd_bus_error *error) {
         }
         if (c->options.plan_digest && !streq(c->options.plan_digest, c->resolved.digest))
                 return error_set(error, ERROR_BUSY,
-                                "The plan is not the one that was explained any more; look at it again with Explain.");
+                                "The plan is not the one that was explained any more; look at it again with "
+                                "Explain.");
         return 0;
 }
 
@@ -159,7 +162,8 @@ static char *approval_key(const Creation *c) {
 
                 if (fstat(c->options.fds[i], &st) < 0)
                         st = (struct stat) {};
-                g_string_append_printf(key, " %" PRIu64 ":%" PRIu64, (uint64_t) st.st_dev, (uint64_t) st.st_ino);
+                g_string_append_printf(
+                                key, " %" PRIu64 ":%" PRIu64, (uint64_t) st.st_dev, (uint64_t) st.st_ino);
         }
         return g_string_free(key, false);
 }
@@ -187,8 +191,8 @@ static void describe(Operation *op, const Caller *account) {
         g_free(c->approval.message);
         c->approval.key = approval_key(c);
         c->approval.digest = c->resolved.digest;
-        c->approval.message = g_strdup_printf("User %s asks for a sandbox with the profile '%s'%s: %s", user, q->profile,
-                        q->profile_data ? " of his own" : "", c->resolved.summary);
+        c->approval.message = g_strdup_printf("User %s asks for a sandbox with the profile '%s'%s: %s", user,
+                        q->profile, q->profile_data ? " of his own" : "", c->resolved.summary);
         c->approval.max_pending = c->resolved.max_pending;
         op->approval = &c->approval;
 }
@@ -221,7 +225,8 @@ static int reserve(Operation *op, sd_bus_error *error) {
         if (c->options.request->id) {
                 strcpy(record.id, c->options.request->id);
                 if (session_find(m, record.id))
-                        return error_set(error, ERROR_BUSY, "The id '%s' is in use; choose another one.", record.id);
+                        return error_set(error, ERROR_BUSY, "The id '%s' is in use; choose another one.",
+                                        record.id);
         } else
                 do
                         make_id(record.id);
@@ -230,7 +235,8 @@ static int reserve(Operation *op, sd_bus_error *error) {
         if (g_hash_table_size(m->sessions) >= QUOTA_SESSIONS_TOTAL ||
                         quota_take(m->quotas, record.uid, QUOTA_SESSIONS, c->resolved.max_sessions) < 0)
                 return error_set(error, ERROR_QUOTA_EXCEEDED,
-                                "You have %" PRIu32 " sessions, and your ceiling allows %" PRIu32 "; remove one.",
+                                "You have %" PRIu32 " sessions, and your ceiling allows %" PRIu32
+                                "; remove one.",
                                 quota_used(m->quotas, record.uid, QUOTA_SESSIONS), c->resolved.max_sessions);
 
         record.profile = g_strdup(c->options.request->profile);
@@ -269,7 +275,8 @@ static void build(Operation *op) {
                 return; /* proceed() waits for one, when it is time */
         strcpy(c->resolved.plan->id, s->record.id);
         if (plan_validate(c->resolved.plan, &why) < 0) {
-                build_failed(c, ERROR_SETUP_FAILED, "The plan breaks a rule of the builder: %s.", why ? why : "unknown");
+                build_failed(c, ERROR_SETUP_FAILED, "The plan breaks a rule of the builder: %s.",
+                                why ? why : "unknown");
                 return;
         }
         plan_encode(&body, c->resolved.plan);
@@ -278,7 +285,8 @@ static void build(Operation *op) {
         r = session_save(s);
         if (r < 0) {
                 log_error("Failed to write the state of session %s: %s", s->record.id, g_strerror(-r));
-                build_failed(c, ERROR_SETUP_FAILED, "The state of the session cannot be written; see the log of ocsbd.");
+                build_failed(c, ERROR_SETUP_FAILED,
+                                "The state of the session cannot be written; see the log of ocsbd.");
                 return;
         }
         c->state_written = true;
@@ -287,7 +295,8 @@ static void build(Operation *op) {
                         on_created, op, &c->tag);
         if (r < 0 && r != -EPIPE && r != -ECONNRESET) {
                 build_failed(c, ERROR_SETUP_FAILED,
-                                "The builder (ocsb-stage) cannot be reached; try again, or see 'ocsbctl doctor'.");
+                                "The builder (ocsb-stage) cannot be reached; try again, or see 'ocsbctl "
+                                "doctor'.");
                 return;
         }
         if (r < 0)
@@ -296,8 +305,8 @@ static void build(Operation *op) {
         FAULT("daemon.create.after-stage");
 }
 
-/* The ceiling was held against the names in the profile. What a symlink made of one must not be more than a grant of
- * that name could have been. /usr and /etc of every sandbox are the builder's own choice. */
+/* The ceiling was held against the names in the profile. What a symlink made of one must not be more than a
+ * grant of that name could have been. /usr and /etc of every sandbox are the builder's own choice. */
 static bool check_resolved(Operation *op, char *const *fields, char **ret_why) {
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
         const Caller *account = client_account(op->client, &error);
@@ -305,7 +314,8 @@ static bool check_resolved(Operation *op, char *const *fields, char **ret_why) {
 
         if (path_is_beneath(fields[0], "/etc") || path_is_beneath(fields[0], "/usr"))
                 return true;
-        if (!account || !op->manager->policy || parse_u32(fields[1], &flags) < 0 || strchr(fields[3], '\\')) {
+        if (!account || !op->manager->policy || parse_u32(fields[1], &flags) < 0 ||
+                        strchr(fields[3], '\\')) {
                 *ret_why = g_strdup("A grant leads to a name that cannot be checked.");
                 return false;
         }
@@ -343,9 +353,11 @@ static void take_ready(Operation *op, const MsgReady *ready, int control_fd) {
                 return;
         }
         s->record.monitor_pid = ready->monitor_pid;
-        s->record.cgroup = ready->cgroup[0] == '/' ? to_utf8(ready->cgroup) : g_strconcat("/", ready->cgroup, NULL);
+        s->record.cgroup = ready->cgroup[0] == '/' ? to_utf8(ready->cgroup)
+                                                   : g_strconcat("/", ready->cgroup, NULL);
         if (!take_resolved(op, ready->resolved, &s->record.resolved, &why)) {
-                build_failed(c, ERROR_CEILING_EXCEEDED, "%s", why ? why : "A grant leads above your ceiling.");
+                build_failed(c, ERROR_CEILING_EXCEEDED, "%s",
+                                why ? why : "A grant leads above your ceiling.");
                 return;
         }
         if (c->manager->landlock_abi == 0)
@@ -363,11 +375,12 @@ static void take_failed(Creation *c, const MsgFailed *failed) {
         LogContext context = { .session = s->record.id, .profile = s->record.profile, .step = step,
                 .owner = s->record.uid };
         ErrorCode code = failed->error == ENOTSUP || failed->error == ENOSYS ? ERROR_NOT_SUPPORTED
-                : failed->error == EBUSY || failed->error == EEXIST || failed->error == ECANCELED ? ERROR_BUSY
-                                                                                                  : ERROR_SETUP_FAILED;
+                         : failed->error == EBUSY || failed->error == EEXIST || failed->error == ECANCELED
+                                         ? ERROR_BUSY
+                                         : ERROR_SETUP_FAILED;
 
-        log_record(LOG_LEVEL_WARNING, &context, MSGID_SETUP_FAILED, "Session %s could not be made: %s: %s", s->record.id,
-                        step, text);
+        log_record(LOG_LEVEL_WARNING, &context, MSGID_SETUP_FAILED, "Session %s could not be made: %s: %s",
+                        s->record.id, step, text);
         build_failed(c, code, "%s (step %s)", text, step);
 }
 
@@ -382,8 +395,8 @@ static void on_created(const MsgReady *ready, int control_fd, const MsgFailed *f
         FAULT("daemon.create.answered");
         c->stage_asked = false;
         if (failed && failed->error == ECONNRESET && !c->retried) {
-                /* The builder is gone, and may have built all the same: its successor is told to kill that, and
-                 * makes another one. */
+                /* The builder is gone, and may have built all the same: its successor is told to kill that,
+                 * and makes another one. */
                 c->retried = true;
                 drop_session(c);
                 if (c->authorised)
@@ -440,7 +453,8 @@ static void commit(Operation *op) {
         r = session_save(s);
         if (r < 0) {
                 log_error("Failed to write the state of session %s: %s", s->record.id, g_strerror(-r));
-                operation_fail(op, ERROR_SETUP_FAILED, "The state of the session cannot be written; see the log of ocsbd.");
+                operation_fail(op, ERROR_SETUP_FAILED,
+                                "The state of the session cannot be written; see the log of ocsbd.");
                 return;
         }
         FAULT("daemon.create.after-state");
@@ -467,7 +481,8 @@ static void proceed(Operation *op) {
                 return;
         }
         if (!c->session) {
-                Session *old = c->options.request->id ? session_find(op->manager, c->options.request->id) : NULL;
+                Session *old = c->options.request->id ? session_find(op->manager, c->options.request->id)
+                                                      : NULL;
 
                 if (old && old->phase == SESSION_ENDING && old->record.uid == op->client->uid) {
                         /* What was built ahead under this id, or the one that is being replaced. */
@@ -486,7 +501,8 @@ static void proceed(Operation *op) {
                 build(op);
                 if (!c->stage_asked && !c->build_error) {
                         operation_await(op, NULL, proceed, STAGE_TIMEOUT_USEC, ERROR_SETUP_FAILED,
-                                        "The builder (ocsb-stage) cannot be reached; try again, or see 'ocsbctl doctor'.");
+                                        "The builder (ocsb-stage) cannot be reached; try again, or see "
+                                        "'ocsbctl doctor'.");
                         g_queue_push_tail(&op->manager->stage_waiters, op);
                         return;
                 }
@@ -564,7 +580,8 @@ static int ensure_existing(Operation *op, sd_bus_error *error) {
         if (!s)
                 return 0;
         if (s->record.uid != op->client->uid)
-                return error_set(error, ERROR_NOT_PERMITTED, "The session '%s' is another user's; choose another id.", id);
+                return error_set(error, ERROR_NOT_PERMITTED,
+                                "The session '%s' is another user's; choose another id.", id);
         if (s->phase != SESSION_READY) {
                 operation_await(op, s, resume_ensure, WAIT_TIMEOUT_USEC, ERROR_BUSY,
                                 "The session of that id is being made or ended by another call; try again.");
@@ -615,7 +632,8 @@ static void on_replace_ack(int error, const char *text, void *userdata) {
                 return;
         }
         if (error != 0 && error != EPIPE) {
-                operation_fail(op, ERROR_BUSY, "The session that is to be replaced does not answer; try again.");
+                operation_fail(op, ERROR_BUSY,
+                                "The session that is to be replaced does not answer; try again.");
                 return;
         }
         if (s)
@@ -632,7 +650,8 @@ static void replace_refreshed(Session *s, void *userdata) {
                 return;
         }
         wire_put_u32(&body, 1); /* only if idle: one may start just now */
-        if (!s->monitor || monitor_call(s->monitor, WIRE_TERMINATE, &body, NULL, 0, on_replace_ack, op, NULL) < 0)
+        if (!s->monitor || monitor_call(s->monitor, WIRE_TERMINATE, &body, NULL, 0, on_replace_ack, op,
+                                           NULL) < 0)
                 on_replace_ack(EPIPE, "", op);
 }
 
@@ -646,7 +665,8 @@ static void replace(Operation *op) {
                 return;
         }
         if (s->record.uid != op->client->uid || s->phase != SESSION_READY || !s->monitor) {
-                operation_fail(op, ERROR_BUSY, "The session of that id is being made by another call; try again.");
+                operation_fail(op, ERROR_BUSY,
+                                "The session of that id is being made by another call; try again.");
                 return;
         }
         if (streq(s->record.config_hash, c->config_hash)) {
@@ -659,8 +679,8 @@ static void replace(Operation *op) {
 
 /* Handlers */
 
-static int creation_new(Manager *m, sd_bus_message *message, const char *profile, const char *id, Operation **ret,
-                sd_bus_error *error) {
+static int creation_new(Manager *m, sd_bus_message *message, const char *profile, const char *id,
+                Operation **ret, sd_bus_error *error) {
         _cleanup_operation_ Operation *op = NULL;
         Creation *c;
         int r;
@@ -686,7 +706,8 @@ static int check_caller(Operation *op, sd_bus_error *error) {
                                 "root has no sandboxes; run as the user whom the sandbox serves.");
         if (op->manager->locked_down)
                 return error_set(error, ERROR_LOCKED_DOWN,
-                                "This machine is locked down; an administrator lifts it with 'ocsbctl lockdown off'.");
+                                "This machine is locked down; an administrator lifts it with 'ocsbctl "
+                                "lockdown off'.");
         return 0;
 }
 
@@ -724,8 +745,8 @@ int creation_ensure(Manager *m, sd_bus_message *message, sd_bus_error *error) {
                                 "'id' cannot be '%s': 1 to 32 of a-z, 0-9 and _ are needed.", shown);
         }
         if (g_utf8_strlen(config_hash, -1) > CONFIG_HASH_CHARACTERS_MAX)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "'config_hash' is longer than %d characters.",
-                                CONFIG_HASH_CHARACTERS_MAX);
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                "'config_hash' is longer than %d characters.", CONFIG_HASH_CHARACTERS_MAX);
         r = creation_new(m, message, profile, id, &op, error);
         if (r < 0)
                 return r;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Doctor: what this machine has of what the sandboxes stand on, each with a sentence that says what follows or what to
- * do. Looked at when asked, from files that every process may read; the daemon has no rights to look further. */
+/* Doctor: what this machine has of what the sandboxes stand on, each with a sentence that says what follows
+ * or what to do. Looked at when asked, from files that every process may read; the daemon has no rights to
+ * look further. */
 
 #include <fcntl.h>
 #include <sys/utsname.h>
@@ -64,19 +65,26 @@ static void examine_kernel(Findings *f, const Manager *m) {
         if (uname(&u) >= 0)
                 find(f, "kernel", "ok", "Linux %s.", u.release);
         if (m->landlock_abi == 0)
-                find(f, "landlock", "missing", "The kernel has no Landlock, or it is not in the list of its security modules (boot parameter lsm=).");
+                find(f, "landlock", "missing",
+                                "The kernel has no Landlock, or it is not in the list of its security "
+                                "modules (boot parameter lsm=).");
         else if (m->landlock_abi < 6)
-                find(f, "landlock", "limited", "Landlock ABI %" PRIu32 "; from 6 on (Linux 6.12) it also fences signals and abstract sockets, which namespaces do alone here.",
+                find(f, "landlock", "limited",
+                                "Landlock ABI %" PRIu32
+                                "; from 6 on (Linux 6.12) it also fences signals and abstract sockets, "
+                                "which namespaces do alone here.",
                                 m->landlock_abi);
         else
                 find(f, "landlock", "ok", "Landlock ABI %" PRIu32 ".", m->landlock_abi);
         if (access("/proc/sys/kernel/seccomp/actions_avail", F_OK) >= 0)
                 find(f, "seccomp", "ok", "The kernel filters system calls.");
         else
-                find(f, "seccomp", "missing", "The kernel cannot filter system calls (CONFIG_SECCOMP_FILTER).");
+                find(f, "seccomp", "missing",
+                                "The kernel cannot filter system calls (CONFIG_SECCOMP_FILTER).");
 
         if (cgroup_mount_point(mount, sizeof(mount)) < 0) {
-                find(f, "cgroup", "missing", "No cgroup2 file system is mounted: sessions with limits are refused.");
+                find(f, "cgroup", "missing",
+                                "No cgroup2 file system is mounted: sessions with limits are refused.");
                 return;
         }
         find(f, "cgroup", "ok", "cgroup v2 at %s.", mount);
@@ -86,7 +94,9 @@ static void examine_kernel(Findings *f, const Manager *m) {
                 if (g_strv_contains((const char *const *) m->controllers, wanted[i].controller))
                         find(f, name, "ok", "Limits on %s can be enforced.", wanted[i].limits);
                 else
-                        find(f, name, "missing", "Limits on %s cannot be enforced; sessions that ask for them are refused.",
+                        find(f, name, "missing",
+                                        "Limits on %s cannot be enforced; sessions that ask for them are "
+                                        "refused.",
                                         wanted[i].limits);
         }
 }
@@ -97,33 +107,46 @@ static void examine_services(Findings *f, const Manager *m) {
         if (polkit == 1)
                 find(f, "polkit", "ok", "polkit is running.");
         else
-                find(f, "polkit", polkit == 0 ? "missing" : "limited", "polkit is not running; the bus starts it on demand where it is installed. Without it everything that needs authorisation is denied.");
+                find(f, "polkit", polkit == 0 ? "missing" : "limited",
+                                "polkit is not running; the bus starts it on demand where it is installed. "
+                                "Without it everything that needs authorisation is denied.");
         if (stage_is_connected(m->stage))
                 find(f, "builder", "ok", "ocsb-stage is connected.");
         else
-                find(f, "builder", "missing", "ocsb-stage cannot be reached: no session can be made; see 'systemctl status ocsb-stage.service'.");
+                find(f, "builder", "missing",
+                                "ocsb-stage cannot be reached: no session can be made; see 'systemctl "
+                                "status ocsb-stage.service'.");
         if (m->policy)
                 find(f, "policy", "ok", "Profiles and ceilings are in order.");
         else
-                find(f, "policy", "missing", "No session is created until this is mended and ocsbd reloaded: %s",
+                find(f, "policy", "missing",
+                                "No session is created until this is mended and ocsbd reloaded: %s",
                                 m->policy_error);
         if (access("/run/systemd/system", F_OK) >= 0)
                 find(f, "systemd", "ok", "Each session is a scope in ocsb.slice.");
         else
-                find(f, "systemd", "limited", "systemd is not the init of this machine: the daemons manage cgroups and each other themselves.");
+                find(f, "systemd", "limited",
+                                "systemd is not the init of this machine: the daemons manage cgroups and "
+                                "each other themselves.");
 }
 
 static void examine_daemon(Findings *f, const Manager *m) {
         if (access("/proc/1/status", R_OK) >= 0)
                 find(f, "proc", "ok", "Callers can be looked at.");
         else
-                find(f, "proc", "missing", "/proc is mounted with hidepid: whether callers are in a sandbox cannot be told, so they are refused. Mount it with gid= of a group that the user ocsb is in.");
+                find(f, "proc", "missing",
+                                "/proc is mounted with hidepid: whether callers are in a sandbox cannot be "
+                                "told, so they are refused. Mount it with gid= of a group that the user "
+                                "ocsb is in.");
         if (m->persistent_fd >= 0)
                 find(f, "state", "ok", "A lockdown survives a restart.");
         else
-                find(f, "state", "limited", "/var/lib/ocsb is not a directory of the user ocsb: a lockdown does not survive a restart.");
+                find(f, "state", "limited",
+                                "/var/lib/ocsb is not a directory of the user ocsb: a lockdown does not "
+                                "survive a restart.");
         if (m->locked_down)
-                find(f, "lockdown", "limited", "This machine is locked down; 'ocsbctl lockdown off' lifts it.");
+                find(f, "lockdown", "limited",
+                                "This machine is locked down; 'ocsbctl lockdown off' lifts it.");
 }
 
 void doctor_run(Operation *op) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The table of errors. A handler names a code, never a D-Bus name or an errno, so that both views of an error stay
- * together. */
+/* The table of errors. A handler names a code, never a D-Bus name or an errno, so that both views of an
+ * error stay together. */
 
 #include "errors.h"
 

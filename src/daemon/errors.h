@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The errors that callers see. One table gives each its D-Bus name and the errno that the channel carries. */
+/* The errors that callers see. One table gives each its D-Bus name and the errno that the channel carries.
+ */
 
 #include <stdarg.h>
 #include <systemd/sd-bus.h>
@@ -38,7 +39,7 @@ ErrorCode error_from_name(const char *name);
 /* What an errno that a helper reported means to the caller. */
 ErrorCode error_from_errno(int error);
 
-/* Fills e (which may be NULL) and returns the negative errno: `return error_set(e, ERROR_BUSY, "…")` in a handler
- * makes sd-bus send the error. The text is a sentence that says what to do; strings of the caller go through
- * text_escape() first. */
+/* Fills e (which may be NULL) and returns the negative errno: `return error_set(e, ERROR_BUSY, "…")` in a
+ * handler makes sd-bus send the error. The text is a sentence that says what to do; strings of the caller go
+ * through text_escape() first. */
 int error_set(sd_bus_error *e, ErrorCode code, const char *format, ...) _printf_(3, 4);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* An exec over the bus: one message to the monitor, one answer with the number, one reply. Standard input and output
- * are the caller's own descriptors and go on to the monitor; nothing of them stays here. */
+/* An exec over the bus: one message to the monitor, one answer with the number, one reply. Standard input
+ * and output are the caller's own descriptors and go on to the monitor; nothing of them stays here. */
 
 #include "exec.h"
 
@@ -101,7 +101,8 @@ static void fail_from_monitor(Operation *op, int error, const char *text) {
                 operation_fail(op, error_from_errno(error), "%s", text[0] ? text : g_strerror(error));
 }
 
-/* A pair whose first end is for the caller: blocking, as everybody expects of a descriptor that was handed out. */
+/* A pair whose first end is for the caller: blocking, as everybody expects of a descriptor that was handed
+ * out. */
 static int caller_pair(int ret[static 2]) {
         int r = wire_pair(ret);
 
@@ -119,7 +120,8 @@ static bool session_is_usable(Operation *op) {
 
         if (op->manager->locked_down) {
                 operation_fail(op, ERROR_LOCKED_DOWN,
-                                "This machine is locked down; an administrator lifts it with 'ocsbctl lockdown off'.");
+                                "This machine is locked down; an administrator lifts it with 'ocsbctl "
+                                "lockdown off'.");
                 return false;
         }
         if (s->phase != SESSION_READY || !s->monitor) {
@@ -194,7 +196,8 @@ void exec_start(Operation *op) {
         }
         if (quota_take(m->quotas, op->client->uid, QUOTA_EXECS, max_execs) < 0) {
                 operation_fail(op, ERROR_QUOTA_EXCEEDED,
-                                "You have %" PRIu32 " execs running, as many as your ceiling allows; wait for one to end.",
+                                "You have %" PRIu32
+                                " execs running, as many as your ceiling allows; wait for one to end.",
                                 max_execs);
                 return;
         }
@@ -215,7 +218,8 @@ void exec_start(Operation *op) {
         c->uid = op->client->uid;
         c->status = pair[0];
         FAULT("daemon.exec.before-send");
-        r = monitor_call(op->session->monitor, WIRE_EXEC, &body, fds, a->exec.n_fds + 1, on_exec_ack, c, &c->tag);
+        r = monitor_call(op->session->monitor, WIRE_EXEC, &body, fds, a->exec.n_fds + 1, on_exec_ack, c,
+                        &c->tag);
         fd_close(pair[1]);
         if (r < 0) {
                 quota_drop(m->quotas, c->uid, QUOTA_EXECS);
@@ -224,7 +228,8 @@ void exec_start(Operation *op) {
                 return;
         }
         FAULT("daemon.exec.after-send");
-        /* The monitor has its own copies: a pipe that stayed open here would keep its reader waiting for the end. */
+        /* The monitor has its own copies: a pipe that stayed open here would keep its reader waiting for the
+         * end. */
         exec_arguments_done(a);
 }
 

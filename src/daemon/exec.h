@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Execs that were started over the bus: starting them, and telling the connection that did how they ended. The
- * monitor is the authority on what runs; what is here only serves ExecExited and the quota, and a restart may forget
- * it: the status descriptor works on. */
+/* Execs that were started over the bus: starting them, and telling the connection that did how they ended.
+ * The monitor is the authority on what runs; what is here only serves ExecExited and the quota, and a
+ * restart may forget it: the status descriptor works on. */
 
 #include "operation.h"
 #include "options.h"
 
-/* Sends the exec to the session's monitor and replies with number and status descriptor, or with an error. Takes the
- * operation over; its data is an ExecArguments. */
+/* Sends the exec to the session's monitor and replies with number and status descriptor, or with an error.
+ * Takes the operation over; its data is an ExecArguments. */
 void exec_start(Operation *op);
 /* Connects a new channel to the monitor and replies with the caller's end. */
 void exec_open_channel(Operation *op);

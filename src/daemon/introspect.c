@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The vtables are registered on one end of a private connection and asked over the other, so that what is printed is what
- * sd-bus would answer on the system bus. */
+/* The vtables are registered on one end of a private connection and asked over the other, so that what is
+ * printed is what sd-bus would answer on the system bus. */
 
 #include "introspect.h"
 
@@ -73,8 +73,8 @@ static int connect_ends(Introspection *i) {
 }
 
 static int ask(Introspection *i, const char *path) {
-        int r = sd_bus_call_method_async(i->client, NULL, NULL, path, "org.freedesktop.DBus.Introspectable", "Introspect",
-                        on_answer, i, NULL);
+        int r = sd_bus_call_method_async(i->client, NULL, NULL, path, "org.freedesktop.DBus.Introspectable",
+                        "Introspect", on_answer, i, NULL);
 
         i->n_waiting += r >= 0;
         return r;

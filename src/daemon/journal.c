@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Log records as journal entries with fields, so that `journalctl MESSAGE_ID=…` and OCSB_SESSION=… find them. */
+/* Log records as journal entries with fields, so that `journalctl MESSAGE_ID=…` and OCSB_SESSION=… find
+ * them. */
 
 #include "journal.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Connections to ocsb-stage and to monitors. A peer that does not read must not stop the daemon, and one that does
- * not read for long must not fill its memory: what the socket does not take is queued up to a bound. */
+/* Connections to ocsb-stage and to monitors. A peer that does not read must not stop the daemon, and one
+ * that does not read for long must not fill its memory: what the socket does not take is queued up to a
+ * bound. */
 
 #include "link.h"
 
@@ -150,7 +151,8 @@ int link_new(sd_event *event, int fd, const char *description, LinkReceive recei
         return 0;
 }
 
-static int link_enqueue(Link *l, uint32_t type, uint32_t tag, const WireWriter *body, const int *fds, size_t n_fds) {
+static int link_enqueue(
+                Link *l, uint32_t type, uint32_t tag, const WireWriter *body, const int *fds, size_t n_fds) {
         Queued *q;
 
         if (g_queue_get_length(&l->queue) >= LINK_QUEUE_MAX)
@@ -193,7 +195,8 @@ int link_send(Link *l, uint32_t type, uint32_t tag, const WireWriter *body, cons
 
         if (g_queue_is_empty(&l->queue)) {
                 r = wire_send(l->fd, type, tag, body, fds, n_fds);
-                /* The end of the connection is reported by the event loop, in order behind what it still holds. */
+                /* The end of the connection is reported by the event loop, in order behind what it still
+                 * holds. */
                 if (r != -EAGAIN)
                         return r;
         }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A connection to another of our processes on the event loop: messages in, a bounded queue out, nothing blocks. */
+/* A connection to another of our processes on the event loop: messages in, a bounded queue out, nothing
+ * blocks. */
 
 #include <systemd/sd-event.h>
 
@@ -9,8 +10,8 @@
 
 typedef struct Link Link;
 
-/* One message; descriptors that are wanted are taken with TAKE_FD(). A negative return closes the link, as for a
- * malformed message. The handler may free the link. */
+/* One message; descriptors that are wanted are taken with TAKE_FD(). A negative return closes the link, as
+ * for a malformed message. The handler may free the link. */
 typedef int (*LinkReceive)(Link *l, WireMessage *m, void *userdata);
 /* The peer left (error 0), or the connection failed (-errno). Called once, never from link_free(). */
 typedef void (*LinkClosed)(Link *l, int error, void *userdata);
@@ -21,8 +22,8 @@ int link_new(sd_event *event, int fd, const char *description, LinkReceive recei
 Link *link_free(Link *l);
 DEFINE_CLEANUP(Link, link_free)
 
-/* Sends or queues; descriptors are borrowed. -ENOBUFS when the peer has not read for LINK_QUEUE_MAX messages,
- * -EPIPE on a closed link. */
+/* Sends or queues; descriptors are borrowed. -ENOBUFS when the peer has not read for LINK_QUEUE_MAX
+ * messages, -EPIPE on a closed link. */
 #define LINK_QUEUE_MAX 1024u
 int link_send(Link *l, uint32_t type, uint32_t tag, const WireWriter *body, const int *fds, size_t n_fds);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Lockdown: no session stays, none is made, until it is lifted. The mark is a file, so that neither a crash nor a boot
- * lifts it. */
+/* Lockdown: no session stays, none is made, until it is lifted. The mark is a file, so that neither a crash
+ * nor a boot lifts it. */
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -51,7 +51,8 @@ static void finish(Operation *op) {
 
         if (o->unsaved)
                 operation_fail(op, ERROR_SETUP_FAILED,
-                                "Everything was ended and nothing is created, but this could not be stored and a restart would lift it.");
+                                "Everything was ended and nothing is created, but this could not be stored "
+                                "and a restart would lift it.");
         else
                 operation_reply(op, NULL);
 }
@@ -94,13 +95,15 @@ void lockdown_set(Operation *op, bool on) {
 
         op->data = o;
         op->free_data = g_free;
-        log_notice("uid %u %s", (unsigned) op->client->uid, on ? "locks this machine down" : "lifts the lockdown");
+        log_notice("uid %u %s", (unsigned) op->client->uid,
+                        on ? "locks this machine down" : "lifts the lockdown");
 
         if (!on) {
                 r = save(m, false);
                 if (r < 0) {
                         log_error("Failed to remove the mark of the lockdown: %s", g_strerror(-r));
-                        operation_fail(op, ERROR_SETUP_FAILED, "The mark of the lockdown cannot be removed; see the log of ocsbd.");
+                        operation_fail(op, ERROR_SETUP_FAILED,
+                                        "The mark of the lockdown cannot be removed; see the log of ocsbd.");
                         return;
                 }
         } else {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* org.freedesktop.LogControl1: `systemctl service-log-level ocsbd.service debug`. Readable by everybody, as every
- * service's is; writable by root. */
+/* org.freedesktop.LogControl1: `systemctl service-log-level ocsbd.service debug`. Readable by everybody, as
+ * every service's is; writable by root. */
 
 #include "base/log.h"
 #include "journal.h"
 #include "manager.h"
 
-static int get_level(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                void *userdata, sd_bus_error *error) {
+static int get_level(sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         (void) bus;
         (void) path;
         (void) interface;
@@ -40,8 +40,8 @@ static int get_identifier(sd_bus *bus, const char *path, const char *interface, 
         return sd_bus_message_append(reply, "s", "ocsbd");
 }
 
-/* SD_BUS_VTABLE_UNPRIVILEGED keeps sd-bus from asking the bus about the sender's capabilities, which would wait for the
- * answer; the check is here. */
+/* SD_BUS_VTABLE_UNPRIVILEGED keeps sd-bus from asking the bus about the sender's capabilities, which would
+ * wait for the answer; the check is here. */
 static int check_root(sd_bus *bus, Manager *m, sd_bus_error *error) {
         const Client *c = client_of(m->clients, sd_bus_get_current_message(bus));
 
@@ -50,8 +50,8 @@ static int check_root(sd_bus *bus, Manager *m, sd_bus_error *error) {
         return 0;
 }
 
-static int set_level(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *value,
-                void *userdata, sd_bus_error *error) {
+static int set_level(sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *value, void *userdata, sd_bus_error *error) {
         const char *s;
         int r;
 
@@ -82,7 +82,8 @@ static int set_target(sd_bus *bus, const char *path, const char *interface, cons
         r = check_root(bus, userdata, error);
         if (r < 0)
                 return r;
-        return sd_bus_error_set(error, SD_BUS_ERROR_NOT_SUPPORTED, "The log goes where standard error goes.");
+        return sd_bus_error_set(
+                        error, SD_BUS_ERROR_NOT_SUPPORTED, "The log goes where standard error goes.");
 }
 
 static const sd_bus_vtable vtable[] = {
@@ -94,6 +95,6 @@ static const sd_bus_vtable vtable[] = {
 };
 
 int logcontrol_register(Manager *m) {
-        return sd_bus_add_object_vtable(m->bus, NULL, "/org/freedesktop/LogControl1", "org.freedesktop.LogControl1",
-                        vtable, m);
+        return sd_bus_add_object_vtable(m->bus, NULL, "/org/freedesktop/LogControl1",
+                        "org.freedesktop.LogControl1", vtable, m);
 }

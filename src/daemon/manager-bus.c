@@ -9,8 +9,8 @@
 
 /* Properties: of the machine and the daemon, nothing of anybody's sessions but their number. */
 
-static int get_u32(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                void *userdata, sd_bus_error *error) {
+static int get_u32(sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Manager *m = userdata;
         GHashTableIter i;
         uint32_t n = 0;
@@ -120,9 +120,11 @@ static int method_get_session(sd_bus_message *m, void *userdata, sd_bus_error *e
 }
 
 static int append_session(sd_bus_message *reply, const Session *s) {
-        g_autofree char *path = session_bus_path(s->record.id), *uid = g_strdup_printf("%u", (unsigned) s->record.uid);
+        g_autofree char *path = session_bus_path(s->record.id),
+                        *uid = g_strdup_printf("%u", (unsigned) s->record.uid);
 
-        return sd_bus_message_append(reply, "(sosss)", s->record.id, path, s->record.profile, session_state_name(s), uid);
+        return sd_bus_message_append(
+                        reply, "(sosss)", s->record.id, path, s->record.profile, session_state_name(s), uid);
 }
 
 static int compare_sessions(const void *a, const void *b) {
@@ -194,7 +196,8 @@ static void append_profile(const char *name, const char *description, const char
         ProfileList *l = userdata;
 
         if (l->r >= 0)
-                l->r = sd_bus_message_append(l->reply, "(sss)", name, description ? description : "", origin);
+                l->r = sd_bus_message_append(
+                                l->reply, "(sss)", name, description ? description : "", origin);
 }
 
 static void list_profiles(Operation *op) {
@@ -203,7 +206,8 @@ static void list_profiles(Operation *op) {
         ProfileList list = {};
 
         if (!m->policy) {
-                operation_fail(op, ERROR_SETUP_FAILED, "The profiles and ceilings of this machine cannot be read: %s",
+                operation_fail(op, ERROR_SETUP_FAILED,
+                                "The profiles and ceilings of this machine cannot be read: %s",
                                 m->policy_error);
                 return;
         }
@@ -256,8 +260,8 @@ static void append_pending(const PendingRequest *p, void *userdata) {
 
         if (l->r < 0 || (!l->all && p->uid != l->uid))
                 return;
-        l->r = sd_bus_message_append(l->reply, "(uusssu)", p->number, (uint32_t) p->uid, p->action, p->message, p->digest,
-                        (uint32_t) ((p->expires - l->now) / USEC_PER_SEC));
+        l->r = sd_bus_message_append(l->reply, "(uusssu)", p->number, (uint32_t) p->uid, p->action,
+                        p->message, p->digest, (uint32_t) ((p->expires - l->now) / USEC_PER_SEC));
 }
 
 static void list_pending(Operation *op, bool all) {
@@ -300,7 +304,8 @@ static int method_pending(sd_bus_message *m, void *userdata, sd_bus_error *error
 }
 
 static void no_such_request(Operation *op) {
-        operation_fail(op, ERROR_NO_SUCH_REQUEST, "There is no such request waiting; see 'ocsbctl pending'.");
+        operation_fail(op, ERROR_NO_SUCH_REQUEST,
+                        "There is no such request waiting; see 'ocsbctl pending'.");
 }
 
 static void approve(Operation *op) {
@@ -321,8 +326,10 @@ static void deny(Operation *op) {
                 operation_reply(op, NULL);
 }
 
-/* Approve and Deny. The request's own text goes to polkit, so that the prompt says what is about to be allowed. */
-static int answer_request(Manager *manager, sd_bus_message *m, OperationFunction granted, sd_bus_error *error) {
+/* Approve and Deny. The request's own text goes to polkit, so that the prompt says what is about to be
+ * allowed. */
+static int answer_request(
+                Manager *manager, sd_bus_message *m, OperationFunction granted, sd_bus_error *error) {
         g_autofree char *request = NULL, *uid = NULL;
         const PendingRequest *p;
         uint32_t number;
@@ -383,43 +390,44 @@ static int method_lockdown(sd_bus_message *m, void *userdata, sd_bus_error *erro
 }
 
 static const sd_bus_vtable manager_vtable[] = {
-        SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("CreateSession", SD_BUS_ARGS("s", profile, "a{sv}", options),
-                        SD_BUS_RESULT("o", session, "s", id), method_create_session,
-                        SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
-        SD_BUS_METHOD_WITH_ARGS("EnsureSession",
-                        SD_BUS_ARGS("s", id, "s", config_hash, "s", profile, "a{sv}", options),
-                        SD_BUS_RESULT("o", session, "s", state), method_ensure_session,
-                        SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
-        SD_BUS_METHOD_WITH_ARGS("GetSession", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", session), method_get_session,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sosss)", sessions),
-                        method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", profile, "a{sv}", options), SD_BUS_RESULT("s", plan),
-                        method_explain, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
-        SD_BUS_METHOD_WITH_ARGS("ListProfiles", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sss)", profiles),
-                        method_list_profiles, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Pending", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(uusssu)", requests), method_pending,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Approve", SD_BUS_ARGS("u", request), SD_BUS_NO_RESULT, method_approve,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Deny", SD_BUS_ARGS("u", request), SD_BUS_NO_RESULT, method_deny,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Lockdown", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_lockdown,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Doctor", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sss)", findings), method_doctor,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_VTABLE_START(0),
+                SD_BUS_METHOD_WITH_ARGS("CreateSession", SD_BUS_ARGS("s", profile, "a{sv}", options),
+                                SD_BUS_RESULT("o", session, "s", id), method_create_session,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+                SD_BUS_METHOD_WITH_ARGS("EnsureSession",
+                                SD_BUS_ARGS("s", id, "s", config_hash, "s", profile, "a{sv}", options),
+                                SD_BUS_RESULT("o", session, "s", state), method_ensure_session,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+                SD_BUS_METHOD_WITH_ARGS("GetSession", SD_BUS_ARGS("s", id), SD_BUS_RESULT("o", session),
+                                method_get_session, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sosss)", sessions),
+                                method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("s", profile, "a{sv}", options),
+                                SD_BUS_RESULT("s", plan), method_explain,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+                SD_BUS_METHOD_WITH_ARGS("ListProfiles", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sss)", profiles),
+                                method_list_profiles, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Pending", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(uusssu)", requests),
+                                method_pending, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Approve", SD_BUS_ARGS("u", request), SD_BUS_NO_RESULT,
+                                method_approve, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Deny", SD_BUS_ARGS("u", request), SD_BUS_NO_RESULT, method_deny,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Lockdown", SD_BUS_ARGS("b", on), SD_BUS_NO_RESULT, method_lockdown,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Doctor", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(sss)", findings),
+                                method_doctor, SD_BUS_VTABLE_UNPRIVILEGED),
 
-        SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("LockedDown", "b", get_locked_down, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-        SD_BUS_PROPERTY("Sessions", "u", get_u32, 0, 0),
-        SD_BUS_PROPERTY("LandlockAbi", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Controllers", "as", get_controllers, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("LockedDown", "b", get_locked_down, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+                SD_BUS_PROPERTY("Sessions", "u", get_u32, 0, 0),
+                SD_BUS_PROPERTY("LandlockAbi", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Controllers", "as", get_controllers, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 
-        SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", id, "o", session), 0),
-        SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", id, "o", session), 0),
-        SD_BUS_SIGNAL_WITH_ARGS("RequestNew", SD_BUS_ARGS("u", request), 0),
-        SD_BUS_VTABLE_END,
+                SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", id, "o", session), 0),
+                SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", id, "o", session), 0),
+                SD_BUS_SIGNAL_WITH_ARGS("RequestNew", SD_BUS_ARGS("u", request), 0),
+                SD_BUS_VTABLE_END,
 };
 
 int manager_bus_register(Manager *m) {

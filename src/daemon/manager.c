@@ -28,8 +28,10 @@ int manager_load_policy(Manager *m) {
         m->policy = policy_free(m->policy);
         g_clear_pointer(&m->policy_error, g_free);
         if (r < 0) {
-                m->policy_error = text_escape(why ? why : g_strerror(-r), strlen(why ? why : g_strerror(-r)), 0);
-                log_error("Failed to load profiles and ceilings, no session will be created: %s", m->policy_error);
+                m->policy_error = text_escape(
+                                why ? why : g_strerror(-r), strlen(why ? why : g_strerror(-r)), 0);
+                log_error("Failed to load profiles and ceilings, no session will be created: %s",
+                                m->policy_error);
                 return r;
         }
         m->policy = policy;
@@ -59,7 +61,8 @@ static bool is_monitor(pid_t pid, void *userdata) {
 }
 
 ConfinedMarks manager_confined_marks(Manager *m) {
-        return (ConfinedMarks) { .is_session_cgroup = is_session_cgroup, .is_monitor = is_monitor, .userdata = m };
+        return (ConfinedMarks){
+                        .is_session_cgroup = is_session_cgroup, .is_monitor = is_monitor, .userdata = m};
 }
 
 /* The builder's messages */
@@ -136,15 +139,16 @@ static int open_directories(Manager *m) {
 
         m->state_fd = state_open_dir(STATE_DIR);
         if (m->state_fd < 0) {
-                log_error("Failed to open %s as a directory of this user that nobody else can write to: %s", STATE_DIR,
-                                g_strerror(-m->state_fd));
+                log_error("Failed to open %s as a directory of this user that nobody else can write to: %s",
+                                STATE_DIR, g_strerror(-m->state_fd));
                 return m->state_fd;
         }
         if (!persistent || persistent[0] != '/' || strchr(persistent, ':'))
                 persistent = PERSISTENT_DIR;
         m->persistent_fd = state_open_dir(persistent);
         if (m->persistent_fd < 0)
-                log_warning("Failed to open %s as a directory of this user that nobody else can write to: %s; a lockdown will not survive a restart",
+                log_warning("Failed to open %s as a directory of this user that nobody else can write to: "
+                            "%s; a lockdown will not survive a restart",
                                 persistent, g_strerror(-m->persistent_fd));
         return 0;
 }
@@ -220,7 +224,8 @@ int manager_new(sd_event *event, int channel_fd, Manager **ret) {
         return 0;
 }
 
-/* The end of the daemon, not of the sessions: their connections close, and whoever waits for an answer gets one. */
+/* The end of the daemon, not of the sessions: their connections close, and whoever waits for an answer gets
+ * one. */
 static void leave_sessions(Manager *m) {
         GHashTableIter i;
         void *p;

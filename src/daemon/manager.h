@@ -57,13 +57,14 @@ struct Manager {
         char **controllers;
 };
 
-/* Sets everything up on the event loop and connects to the bus, which may wait: the last thing here that does. */
+/* Sets everything up on the event loop and connects to the bus, which may wait: the last thing here that
+ * does. */
 int manager_new(sd_event *event, int channel_fd, Manager **ret);
 Manager *manager_free(Manager *m);
 DEFINE_CLEANUP(Manager, manager_free)
 
-/* Reads profiles and ceilings again. On an error nothing is created until they are mended: an administrator who
- * narrows a ceiling and mistypes must not leave the wide one in force. */
+/* Reads profiles and ceilings again. On an error nothing is created until they are mended: an administrator
+ * who narrows a ceiling and mistypes must not leave the wide one in force. */
 int manager_load_policy(Manager *m);
 
 /* CLOCK_MONOTONIC as of this turn of the event loop. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Requests to a monitor and their answers. Requests are answered in the order in which they were sent or not at all,
- * so that the oldest one carries the deadline of all. */
+/* Requests to a monitor and their answers. Requests are answered in the order in which they were sent or not
+ * at all, so that the oldest one carries the deadline of all. */
 
 #include "monitor-client.h"
 
@@ -79,7 +79,8 @@ static void arm_timer(MonitorClient *c) {
                 return;
         }
         if (!c->timer) {
-                if (sd_event_add_time(c->event, &c->timer, CLOCK_MONOTONIC, q->deadline, 0, on_timeout, c) < 0)
+                if (sd_event_add_time(c->event, &c->timer, CLOCK_MONOTONIC, q->deadline, 0, on_timeout, c) <
+                                0)
                         return;
                 (void) sd_event_source_set_description(c->timer, "monitor-answer");
         } else
@@ -251,8 +252,8 @@ MonitorClient *monitor_client_free(MonitorClient *c) {
         return NULL;
 }
 
-static int request_send(MonitorClient *c, WireType type, const WireWriter *body, const int *fds, size_t n_fds,
-                MonitorAck ack, MonitorInfo info, void *userdata, uint32_t *ret_tag) {
+static int request_send(MonitorClient *c, WireType type, const WireWriter *body, const int *fds,
+                size_t n_fds, MonitorAck ack, MonitorInfo info, void *userdata, uint32_t *ret_tag) {
         MonitorRequest *q;
         uint64_t now;
         int r;

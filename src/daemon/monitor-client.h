@@ -3,18 +3,17 @@
 
 /* The control connection to one monitor. What ocsbd expects of it:
  *
- *   WIRE_EXEC       fds: those of MsgExec.fd_numbers, then one more, the status socket. First answer, as soon as the
- *                   exec has its number and before anything of it runs: ACK{0, the number in decimal}; an error in the
- *                   ACK means that nothing was started. EVENT_STARTED (its pty master only on the status socket) or
- *                   EVENT_FAILED, and EVENT_EXITED in the end, go both here, with the tag of the EXEC, and to the
- *                   status socket. When the other end of the status socket is closed before the end, the exec is
- *                   killed unless it is detached.
- *   WIRE_TERMINATE  body empty: ACK, then the end. Body u32 1: only if no exec is running, ACK{EBUSY} otherwise,
- *                   decided in one step so that no exec slips in between.
- *   others          as message.h says. ACK, INFO_REPLY repeat the tag. PROBED has tag 0.
+ *   WIRE_EXEC       fds: those of MsgExec.fd_numbers, then one more, the status socket. First answer, as
+ * soon as the exec has its number and before anything of it runs: ACK{0, the number in decimal}; an error in
+ * the ACK means that nothing was started. EVENT_STARTED (its pty master only on the status socket) or
+ *                   EVENT_FAILED, and EVENT_EXITED in the end, go both here, with the tag of the EXEC, and
+ * to the status socket. When the other end of the status socket is closed before the end, the exec is killed
+ * unless it is detached. WIRE_TERMINATE  body empty: ACK, then the end. Body u32 1: only if no exec is
+ * running, ACK{EBUSY} otherwise, decided in one step so that no exec slips in between. others          as
+ * message.h says. ACK, INFO_REPLY repeat the tag. PROBED has tag 0.
  *
- * A monitor runs without privileges on the sandbox's side of the fence: everything that comes from it is checked, and
- * a message that makes no sense ends the session. */
+ * A monitor runs without privileges on the sandbox's side of the fence: everything that comes from it is
+ * checked, and a message that makes no sense ends the session. */
 
 #include <systemd/sd-event.h>
 

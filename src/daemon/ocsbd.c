@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* ocsbd: the policy daemon. It owns the name on the bus, knows who may do what, keeps the records, and leaves the
- * building to ocsb-stage and the running to the monitors. No privilege, no child, one thread, one event loop. */
+/* ocsbd: the policy daemon. It owns the name on the bus, knows who may do what, keeps the records, and
+ * leaves the building to ocsb-stage and the running to the monitors. No privilege, no child, one thread, one
+ * event loop. */
 
 #include <getopt.h>
 #include <signal.h>
@@ -43,7 +44,8 @@ static int channel_socket(void) {
         for (int i = 0; i < n; i++) {
                 int fd = SD_LISTEN_FDS_START + i;
 
-                if (ret < 0 && streq(names[i], "channel") && sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) > 0)
+                if (ret < 0 && streq(names[i], "channel") &&
+                                sd_is_socket_unix(fd, SOCK_SEQPACKET, 1, NULL, 0) > 0)
                         ret = fd;
                 else
                         fd_close(fd);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The order of every call: read, validate, authorise, act, reply. operation_authorise() is the only way from the
- * second to the fourth, and it fails closed: a method without a row, a caller without an identity, a caller who left
- * while polkit was asked, an answer that is not a clear yes, all end here. */
+/* The order of every call: read, validate, authorise, act, reply. operation_authorise() is the only way from
+ * the second to the fourth, and it fails closed: a method without a row, a caller without an identity, a
+ * caller who left while polkit was asked, an answer that is not a clear yes, all end here. */
 
 #include "operation.h"
 
@@ -12,8 +12,10 @@
 #include "manager.h"
 #include "options.h"
 
-int operation_new(Manager *manager, sd_bus_message *m, Session *session, Operation **ret, sd_bus_error *error) {
-        const AuthorityRule *rule = authority_rule(sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
+int operation_new(Manager *manager, sd_bus_message *m, Session *session, Operation **ret,
+                sd_bus_error *error) {
+        const AuthorityRule *rule =
+                        authority_rule(sd_bus_message_get_interface(m), sd_bus_message_get_member(m));
         Client *client = client_of(manager->clients, m);
         Operation *op;
 
@@ -21,7 +23,8 @@ int operation_new(Manager *manager, sd_bus_message *m, Session *session, Operati
                 return error_set(error, ERROR_NOT_PERMITTED, "This method may not be called.");
         if (quota_take(manager->quotas, client->uid, QUOTA_OPERATIONS, QUOTA_OPERATIONS_MAX) < 0)
                 return error_set(error, ERROR_QUOTA_EXCEEDED,
-                                "You have %u calls open already; wait for their answers.", QUOTA_OPERATIONS_MAX);
+                                "You have %u calls open already; wait for their answers.",
+                                QUOTA_OPERATIONS_MAX);
 
         op = g_new0(Operation, 1);
         op->manager = manager;
@@ -158,8 +161,8 @@ static void refuse(Operation *op, const sd_bus_error *error) {
                 return;
         }
         if (client_may_log_denial(op->client))
-                log_record(LOG_LEVEL_NOTICE, &context, MSGID_DENIED, "Denied %s to uid %u: %s", op->rule->member,
-                                (unsigned) op->client->uid, error->message);
+                log_record(LOG_LEVEL_NOTICE, &context, MSGID_DENIED, "Denied %s to uid %u: %s",
+                                op->rule->member, (unsigned) op->client->uid, error->message);
         operation_fail_with(op, error);
 }
 
@@ -193,31 +196,34 @@ static void wait_for_approval(Operation *op) {
         uint32_t number;
         bool new;
 
-        if (pending_add(m->pending, manager_now(m), op->client->uid, op->action, a->key, a->digest, a->message,
-                            a->max_pending, &number, &new) < 0) {
+        if (pending_add(m->pending, manager_now(m), op->client->uid, op->action, a->key, a->digest,
+                            a->message, a->max_pending, &number, &new) < 0) {
                 refuse_because(op, ERROR_QUOTA_EXCEEDED,
-                                "%u of your requests wait for an administrator already; wait for them or drop some with 'ocsbctl deny'.",
+                                "%u of your requests wait for an administrator already; wait for them or "
+                                "drop some with 'ocsbctl deny'.",
                                 a->max_pending);
                 return;
         }
         if (new) {
-                log_record(LOG_LEVEL_NOTICE, &context, MSGID_PENDING, "Request %" PRIu32 " of uid %u waits: %s", number,
+                log_record(LOG_LEVEL_NOTICE, &context, MSGID_PENDING,
+                                "Request %" PRIu32 " of uid %u waits: %s", number,
                                 (unsigned) op->client->uid, a->message);
                 (void) sd_bus_emit_signal(m->bus, BUS_PATH, MANAGER_INTERFACE, "RequestNew", "u", number);
         }
         operation_fail(op, ERROR_APPROVAL_PENDING,
-                        "Request %" PRIu32 " waits for an administrator: ocsbctl approve %" PRIu32, number, number);
+                        "Request %" PRIu32 " waits for an administrator: ocsbctl approve %" PRIu32, number,
+                        number);
 }
 
 static bool was_approved(Operation *op) {
         Manager *m = op->manager;
         LogContext context = log_context(op);
 
-        if (!op->approval ||
-                        !pending_consume(m->pending, manager_now(m), op->client->uid, op->action, op->approval->key))
+        if (!op->approval || !pending_consume(m->pending, manager_now(m), op->client->uid, op->action,
+                                             op->approval->key))
                 return false;
-        log_record(LOG_LEVEL_INFO, &context, NULL, "uid %u uses an approval for %s", (unsigned) op->client->uid,
-                        op->rule->member);
+        log_record(LOG_LEVEL_INFO, &context, NULL, "uid %u uses an approval for %s",
+                        (unsigned) op->client->uid, op->rule->member);
         return true;
 }
 
@@ -238,7 +244,8 @@ static void on_challenge(Operation *op) {
                 wait_for_approval(op);
         else if (may_ask)
                 refuse_because(op, ERROR_NOT_PERMITTED,
-                                "%s needs authentication as an administrator and there is no agent to ask; run it in a login session or with pkttyagent.",
+                                "%s needs authentication as an administrator and there is no agent to ask; "
+                                "run it in a login session or with pkttyagent.",
                                 op->rule->member);
         else
                 refuse_unasked(op);
@@ -253,6 +260,11 @@ static void on_answer(AuthorityAnswer answer, const char *text, void *userdata) 
                 operation_free(op);
                 return;
         }
+        if (!client_is_there(client)) {
+                refuse_because(op, ERROR_NOT_PERMITTED, "The process that asked for %s has ended meanwhile.",
+                                op->rule->member);
+                return;
+        }
 
         switch (answer) {
         case AUTHORITY_YES:
@@ -265,7 +277,8 @@ static void on_answer(AuthorityAnswer answer, const char *text, void *userdata) 
                 } else {
                         LogContext context = log_context(op);
 
-                        log_record(LOG_LEVEL_INFO, &context, NULL, "uid %u was authorised for %s after authentication",
+                        log_record(LOG_LEVEL_INFO, &context, NULL,
+                                        "uid %u was authorised for %s after authentication",
                                         (unsigned) client->uid, op->rule->member);
                         grant(op);
                 }
@@ -278,14 +291,16 @@ static void on_answer(AuthorityAnswer answer, const char *text, void *userdata) 
                                 op->rule->member, op->action);
                 return;
         case AUTHORITY_DISMISSED:
-                refuse_because(op, ERROR_NOT_PERMITTED, "The authentication for %s was dismissed.", op->rule->member);
+                refuse_because(op, ERROR_NOT_PERMITTED, "The authentication for %s was dismissed.",
+                                op->rule->member);
                 return;
         case AUTHORITY_UNKNOWN:
         case _AUTHORITY_ANSWER_MAX:
                 break;
         }
-        refuse_because(op, ERROR_NOT_PERMITTED, "%s needs polkit's permission, but %s; see 'ocsbctl doctor'.",
-                        op->rule->member, text ? text : "its answer is not understood");
+        refuse_because(op, ERROR_NOT_PERMITTED,
+                        "%s needs polkit's permission, but %s; see 'ocsbctl doctor'.", op->rule->member,
+                        text ? text : "its answer is not understood");
 }
 
 static void ask(Operation *op, bool interactive) {
@@ -293,11 +308,11 @@ static void ask(Operation *op, bool interactive) {
         int r;
 
         op->interactive_phase = interactive;
-        r = authority_check(m->authority, op->client->name, op->client->uid, op->action, op->details, interactive,
-                        on_answer, op, &op->check);
+        r = authority_check(m->authority, op->client->name, op->client->uid, op->action, op->details,
+                        interactive, on_answer, op, &op->check);
         if (r < 0)
-                refuse_because(op, ERROR_NOT_PERMITTED, "%s needs polkit's permission, but it cannot be asked.",
-                                op->rule->member);
+                refuse_because(op, ERROR_NOT_PERMITTED,
+                                "%s needs polkit's permission, but it cannot be asked.", op->rule->member);
 }
 
 int operation_authorise_action(Operation *op, uid_t owner, const char *action) {
@@ -360,8 +375,8 @@ void operation_await(Operation *op, Session *session, OperationFunction resume, 
         op->deadline_text = timeout_text;
         op->deadline_code = timeout_code;
         /* Waking and waiting again does not start the time anew. */
-        if (!op->deadline && sd_event_add_time_relative(op->manager->event, &op->deadline, CLOCK_MONOTONIC, timeout_usec,
-                                             0, on_deadline, op) >= 0)
+        if (!op->deadline && sd_event_add_time_relative(op->manager->event, &op->deadline, CLOCK_MONOTONIC,
+                                             timeout_usec, 0, on_deadline, op) >= 0)
                 (void) sd_event_source_set_description(op->deadline, "operation-deadline");
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Strict readers of a{sv}: an unknown key, a known one twice or of another type, a value out of its range is an error
- * that names the key (threats T53, T57, T64). sd-bus has checked the framing; it bounds descriptor indices too, but
- * hands out borrowed descriptors, which are duplicated here to numbers of our own. */
+/* Strict readers of a{sv}: an unknown key, a known one twice or of another type, a value out of its range is
+ * an error that names the key (threats T53, T57, T64). sd-bus has checked the framing; it bounds descriptor
+ * indices too, but hands out borrowed descriptors, which are duplicated here to numbers of our own. */
 
 #include "options.h"
 
@@ -43,7 +43,8 @@ static int invalid(sd_bus_error *error, const char *key, const char *value, cons
 }
 
 /* Reads the dictionary that m stands before. */
-static int options_read(sd_bus_message *m, const Option *table, size_t n_table, void *target, sd_bus_error *error) {
+static int options_read(
+                sd_bus_message *m, const Option *table, size_t n_table, void *target, sd_bus_error *error) {
         uint32_t seen = 0;
         int r;
 
@@ -78,7 +79,8 @@ static int options_read(sd_bus_message *m, const Option *table, size_t n_table, 
                         g_autofree char *shown = text_for_humans(type, strlen(type));
 
                         return error_set(error, ERROR_INVALID_ARGUMENT,
-                                        "Option '%s' has type '%s', it must be '%s'.", key, shown, table[i].type);
+                                        "Option '%s' has type '%s', it must be '%s'.", key, shown,
+                                        table[i].type);
                 }
                 if (sd_bus_message_enter_container(m, 'v', table[i].type) < 0)
                         return malformed(error, key);
@@ -119,8 +121,8 @@ static int read_bytes(sd_bus_message *m, const char *key, size_t max, char **ret
 }
 
 /* A NULL-terminated list of byte strings. */
-static int read_bytes_list(sd_bus_message *m, const char *key, size_t max_n, size_t max_each, size_t max_total,
-                char ***ret, size_t *ret_n, sd_bus_error *error) {
+static int read_bytes_list(sd_bus_message *m, const char *key, size_t max_n, size_t max_each,
+                size_t max_total, char ***ret, size_t *ret_n, sd_bus_error *error) {
         g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
         size_t total = 0;
         int r;
@@ -132,15 +134,16 @@ static int read_bytes_list(sd_bus_message *m, const char *key, size_t max_n, siz
                 size_t n;
 
                 if (list->len >= max_n)
-                        return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' has more than %zu elements.", key, max_n);
+                        return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' has more than %zu elements.",
+                                        key, max_n);
                 r = read_bytes(m, key, max_each, &s, &n, error);
                 if (r < 0)
                         return r;
                 g_ptr_array_add(list, s);
                 total += n + 1;
                 if (total > max_total)
-                        return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' is longer than %zu bytes in all.", key,
-                                        max_total);
+                        return error_set(error, ERROR_INVALID_ARGUMENT,
+                                        "'%s' is longer than %zu bytes in all.", key, max_total);
         }
         if (r < 0 || sd_bus_message_exit_container(m) < 0)
                 return malformed(error, key);
@@ -159,7 +162,8 @@ static int read_path(sd_bus_message *m, const char *key, char **ret, sd_bus_erro
         if (r < 0)
                 return r;
         if (!path_is_normal(s))
-                return invalid(error, key, s, "an absolute path without '.', '..' and double slashes is needed");
+                return invalid(error, key, s,
+                                "an absolute path without '.', '..' and double slashes is needed");
         *ret = g_steal_pointer(&s);
         return 0;
 }
@@ -179,8 +183,8 @@ static int read_path_list(sd_bus_message *m, const char *key, char ***ret, sd_bu
         return 0;
 }
 
-static int read_env(sd_bus_message *m, const char *key, size_t max_n, size_t max_total, char ***ret, size_t *ret_n,
-                sd_bus_error *error) {
+static int read_env(sd_bus_message *m, const char *key, size_t max_n, size_t max_total, char ***ret,
+                size_t *ret_n, sd_bus_error *error) {
         g_auto(GStrv) list = NULL;
         int r;
 
@@ -193,7 +197,8 @@ static int read_env(sd_bus_message *m, const char *key, size_t max_n, size_t max
                         g_autofree char *shown = text_for_humans(*p, strcspn(*p, "="));
 
                         return error_set(error, ERROR_INVALID_ARGUMENT,
-                                        "'%s' has an element '%s' that is not of the form NAME=value.", key, shown);
+                                        "'%s' has an element '%s' that is not of the form NAME=value.", key,
+                                        shown);
                 }
         *ret = g_steal_pointer(&list);
         return 0;
@@ -229,7 +234,8 @@ static int read_id(sd_bus_message *m, const char *key, void *target, sd_bus_erro
         return 0;
 }
 
-/* Where a descriptor was found to be, for explanations and an early refusal; the builder checks what it is. */
+/* Where a descriptor was found to be, for explanations and an early refusal; the builder checks what it is.
+ */
 static char *fd_path(int fd) {
         char link[32], path[PLAN_PATH_MAX + 1];
         ssize_t n;
@@ -261,9 +267,11 @@ static int read_tree_fd(sd_bus_message *m, const char *key, SessionOptions *o, b
         /* An O_PATH descriptor may stand for anything, a socket or a symbolic link too: st_mode tells. */
         if ((kind != FD_KIND_PATH && kind != FD_KIND_DIRECTORY && kind != FD_KIND_FILE) ||
                         !(S_ISDIR(st.st_mode) || (file_too && S_ISREG(st.st_mode))))
-                return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' must be a directory%s, opened by the caller; this is a %s.",
-                                key, file_too ? " or a regular file" : "",
-                                kind == FD_KIND_PATH && S_ISREG(st.st_mode) ? "file" : fd_kind_to_string(kind));
+                return error_set(error, ERROR_INVALID_ARGUMENT,
+                                "'%s' must be a directory%s, opened by the caller; this is a %s.", key,
+                                file_too ? " or a regular file" : "",
+                                kind == FD_KIND_PATH && S_ISREG(st.st_mode) ? "file"
+                                                                            : fd_kind_to_string(kind));
         if (st.st_nlink == 0)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' has been deleted.", key);
 
@@ -282,8 +290,9 @@ static int refuse_forbidden(const char *key, const char *path, bool write, sd_bu
         if (!path || !plan_source_is_forbidden(path, write))
                 return 0;
         shown = text_for_humans(path, strlen(path));
-        return error_set(error, ERROR_NOT_PERMITTED, "'%s': %s is never %s a sandbox; name a directory below it or beside it.",
-                        key, shown, write ? "writable from" : "shown in");
+        return error_set(error, ERROR_NOT_PERMITTED,
+                        "'%s': %s is never %s a sandbox; name a directory below it or beside it.", key,
+                        shown, write ? "writable from" : "shown in");
 }
 
 static int read_workspace(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
@@ -397,8 +406,8 @@ static int read_deny_write(sd_bus_message *m, const char *key, void *target, sd_
 }
 
 static int read_session_env(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
-        return read_env(m, key, PLAN_ENV_MAX, PLAN_ENV_BYTES_MAX, &((SessionOptions *) target)->request->env, NULL,
-                        error);
+        return read_env(m, key, PLAN_ENV_MAX, PLAN_ENV_BYTES_MAX, &((SessionOptions *) target)->request->env,
+                        NULL, error);
 }
 
 static int read_hostname(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
@@ -448,8 +457,8 @@ static int read_one_limit(sd_bus_message *m, Request *request, sd_bus_error *err
                                         limits_table[i].name);
                 if (v < limits_table[i].min || v > limits_table[i].max)
                         return error_set(error, ERROR_INVALID_ARGUMENT,
-                                        "Limit '%s' must be between %" PRIu64 " and %" PRIu64 ".", limits_table[i].name,
-                                        limits_table[i].min, limits_table[i].max);
+                                        "Limit '%s' must be between %" PRIu64 " and %" PRIu64 ".",
+                                        limits_table[i].name, limits_table[i].min, limits_table[i].max);
                 request->limits_set |= UINT32_C(1) << i;
                 memcpy((uint8_t *) &request->limits + limits_table[i].offset, &v, sizeof(v));
                 return 0;
@@ -484,7 +493,9 @@ static int read_duration(sd_bus_message *m, const char *key, uint64_t *ret, sd_b
         /* Half of the range, so that sums with a clock do not overflow; "never" is the greatest number. */
         if (v == 0 || (v > INT64_MAX && v != USEC_INFINITY))
                 return error_set(error, ERROR_INVALID_ARGUMENT,
-                                "'%s' must be a number of microseconds, at least 1; the greatest t is \"never\".", key);
+                                "'%s' must be a number of microseconds, at least 1; the greatest t is "
+                                "\"never\".",
+                                key);
         *ret = v;
         return 0;
 }
@@ -514,7 +525,8 @@ static int read_network(sd_bus_message *m, const char *key, void *target, sd_bus
 static int read_profile_data(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
         Request *request = ((SessionOptions *) target)->request;
 
-        return read_bytes(m, key, PROFILE_DATA_MAX, &request->profile_data, &request->profile_data_len, error);
+        return read_bytes(
+                        m, key, PROFILE_DATA_MAX, &request->profile_data, &request->profile_data_len, error);
 }
 
 static int read_plan_digest(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
@@ -571,7 +583,8 @@ int options_read_session(sd_bus_message *m, const char *profile, const char *id,
                 const char *access = o.request->workspace_access;
 
                 /* Without the option the profile decides, and the policy looks at the path. */
-                r = refuse_forbidden("workspace", o.request->workspace_host_path, access && streq(access, "rw"), error);
+                r = refuse_forbidden("workspace", o.request->workspace_host_path,
+                                access && streq(access, "rw"), error);
                 if (r < 0)
                         return r;
         }
@@ -657,20 +670,22 @@ static int read_one_fd(sd_bus_message *m, ExecArguments *a, sd_bus_error *error)
                 return error_set(error, ERROR_INVALID_ARGUMENT,
                                 "'fds' names a descriptor that did not come with the message.");
         if (a->exec.n_fds >= MSG_EXEC_FDS_MAX)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "More than %u descriptors.", MSG_EXEC_FDS_MAX);
+                return error_set(error, ERROR_INVALID_ARGUMENT, "More than %u descriptors.",
+                                MSG_EXEC_FDS_MAX);
 
         kind = fd_kind(fd);
         if ((int) kind < 0)
                 return malformed(error, "fds");
         if (!fd_kind_is_stdio(kind)) {
-                const char *hint = kind == FD_KIND_TTY
-                        ? "a terminal would let the program type into your shell; use the option 'pty' or pipes"
-                        : kind == FD_KIND_SOCKET
-                        ? "a socket would let descriptors pass into the sandbox; use a pipe"
-                        : "pipes, regular files and /dev/null are possible";
+                const char *hint = kind == FD_KIND_TTY ? "a terminal would let the program type into your "
+                                                         "shell; use the option 'pty' or pipes"
+                                   : kind == FD_KIND_SOCKET
+                                                   ? "a socket would let descriptors pass into the sandbox; "
+                                                     "use a pipe"
+                                                   : "pipes, regular files and /dev/null are possible";
 
-                return error_set(error, ERROR_INVALID_ARGUMENT, "Descriptor %" PRIu32 " is of kind %s: %s.", number,
-                                fd_kind_to_string(kind), hint);
+                return error_set(error, ERROR_INVALID_ARGUMENT, "Descriptor %" PRIu32 " is of kind %s: %s.",
+                                number, fd_kind_to_string(kind), hint);
         }
         fd = fd_dup(fd);
         if (fd < 0)
@@ -702,8 +717,8 @@ int options_read_exec(sd_bus_message *m, ExecArguments *ret, sd_bus_error *error
         const char *why = NULL;
         int r;
 
-        r = read_bytes_list(m, "argv", MSG_EXEC_ARGS_MAX, MSG_EXEC_ARG_BYTES_MAX, MSG_EXEC_BYTES_MAX, &a.exec.argv,
-                        &a.exec.n_argv, error);
+        r = read_bytes_list(m, "argv", MSG_EXEC_ARGS_MAX, MSG_EXEC_ARG_BYTES_MAX, MSG_EXEC_BYTES_MAX,
+                        &a.exec.argv, &a.exec.n_argv, error);
         if (r < 0)
                 return r;
         r = read_bytes(m, "cwd", PLAN_PATH_MAX, &a.exec.cwd, NULL, error);
@@ -720,7 +735,8 @@ int options_read_exec(sd_bus_message *m, ExecArguments *ret, sd_bus_error *error
 
         r = msg_exec_validate(&a.exec, &why);
         if (r < 0)
-                return error_set(error, ERROR_INVALID_ARGUMENT, "Invalid exec: %s.", why ? why : "malformed");
+                return error_set(
+                                error, ERROR_INVALID_ARGUMENT, "Invalid exec: %s.", why ? why : "malformed");
         *ret = a;
         a = (ExecArguments) {};
         return 0;

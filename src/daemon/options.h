@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Reading what a caller sends: option dictionaries, byte strings and descriptors. Everything is copied out of the
- * message and type-checked once; nothing looks at the message again afterwards, so that what was authorised is what
- * is done. All readers fill error and return a negative errno. */
+/* Reading what a caller sends: option dictionaries, byte strings and descriptors. Everything is copied out
+ * of the message and type-checked once; nothing looks at the message again afterwards, so that what was
+ * authorised is what is done. All readers fill error and return a negative errno. */
 
 #include <systemd/sd-bus.h>
 
@@ -19,8 +19,8 @@ typedef struct SessionOptions {
 
 void session_options_done(SessionOptions *o);
 
-/* profile "" is "default". With an id (EnsureSession's, valid) the option "id" is refused. m stands before the
- * options. */
+/* profile "" is "default". With an id (EnsureSession's, valid) the option "id" is refused. m stands before
+ * the options. */
 int options_read_session(sd_bus_message *m, const char *profile, const char *id, SessionOptions *ret,
                 sd_bus_error *error);
 
@@ -34,5 +34,6 @@ void exec_arguments_done(ExecArguments *a);
 /* argv, cwd, fds and options of Session.Exec, limits included. */
 int options_read_exec(sd_bus_message *m, ExecArguments *ret, sd_bus_error *error);
 
-/* A caller's string for an error message or a prompt: escaped, quoted by nobody, at most 80 characters. g_free(). */
+/* A caller's string for an error message or a prompt: escaped, quoted by nobody, at most 80 characters.
+ * g_free(). */
 char *text_for_humans(const char *s, size_t n);

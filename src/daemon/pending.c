@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The list of pending requests. It is short (a quota per uid, ten minutes each), so a list in order of number is all
- * it takes; what has expired goes when the list is next looked at. */
+/* The list of pending requests. It is short (a quota per uid, ten minutes each), so a list in order of
+ * number is all it takes; what has expired goes when the list is next looked at. */
 
 #include "pending.h"
 
@@ -74,8 +74,8 @@ static GList *find(PendingStore *s, uint64_t now, uint32_t number) {
         return NULL;
 }
 
-int pending_add(PendingStore *s, uint64_t now, uid_t uid, const char *action, const char *key, const char *digest,
-                const char *message, uint32_t max, uint32_t *ret_number, bool *ret_new) {
+int pending_add(PendingStore *s, uint64_t now, uid_t uid, const char *action, const char *key,
+                const char *digest, const char *message, uint32_t max, uint32_t *ret_number, bool *ret_new) {
         PendingRequest *r;
         uint32_t waiting = 0;
         GList *l;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Requests that wait for an administrator because their caller has no way to be asked, and what was approved. Memory
- * only: a restart forgets both, which denies. */
+/* Requests that wait for an administrator because their caller has no way to be asked, and what was
+ * approved. Memory only: a restart forgets both, which denies. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,10 +28,10 @@ PendingStore *pending_store_new(void);
 PendingStore *pending_store_free(PendingStore *s);
 DEFINE_CLEANUP(PendingStore, pending_store_free)
 
-/* The request of that uid, action and key, a new one when there is none; *ret_new says which. -EDQUOT when the uid
- * has max waiting ones already. now: CLOCK_MONOTONIC, everywhere here. */
-int pending_add(PendingStore *s, uint64_t now, uid_t uid, const char *action, const char *key, const char *digest,
-                const char *message, uint32_t max, uint32_t *ret_number, bool *ret_new);
+/* The request of that uid, action and key, a new one when there is none; *ret_new says which. -EDQUOT when
+ * the uid has max waiting ones already. now: CLOCK_MONOTONIC, everywhere here. */
+int pending_add(PendingStore *s, uint64_t now, uid_t uid, const char *action, const char *key,
+                const char *digest, const char *message, uint32_t max, uint32_t *ret_number, bool *ret_new);
 
 /* A request that still waits, or was approved and not used yet, or NULL. */
 const PendingRequest *pending_get(PendingStore *s, uint64_t now, uint32_t number);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Counters per uid. A row lives while one of its counters does, so that the table does not grow with the number of
- * uids that were ever seen. */
+/* Counters per uid. A row lives while one of its counters does, so that the table does not grow with the
+ * number of uids that were ever seen. */
 
 #include "quota.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What each uid has in use at the moment. The limits of sessions, execs and pending requests come from the ceiling
- * of that uid; the others are constants that no honest caller meets. */
+/* What each uid has in use at the moment. The limits of sessions, execs and pending requests come from the
+ * ceiling of that uid; the others are constants that no honest caller meets. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -28,7 +28,8 @@ QuotaTable *quota_table_new(void);
 QuotaTable *quota_table_free(QuotaTable *t);
 DEFINE_CLEANUP(QuotaTable, quota_table_free)
 
-/* Counts one more unless there are already max; -EDQUOT then. Each success is answered by one quota_drop(). */
+/* Counts one more unless there are already max; -EDQUOT then. Each success is answered by one quota_drop().
+ */
 int quota_take(QuotaTable *t, uid_t uid, QuotaKind kind, uint32_t max);
 void quota_drop(QuotaTable *t, uid_t uid, QuotaKind kind);
 uint32_t quota_used(const QuotaTable *t, uid_t uid, QuotaKind kind);

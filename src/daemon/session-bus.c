@@ -2,10 +2,11 @@
 
 /* org.openclaw.Sandbox1.Session on /org/openclaw/Sandbox1/session/ID.
  *
- * What others may learn: that a session of some id exists (its signals and its node are public), nothing else. The
- * getters answer the owner and root only, ObjectManager's list shows a caller his own, and InterfacesAdded carries
- * the names of the interfaces with no properties, as a broadcast reaches everybody. sd_bus_emit_object_added() would
- * put all values in. Methods of other people's sessions go through polkit as the table in authority.c says. */
+ * What others may learn: that a session of some id exists (its signals and its node are public), nothing
+ * else. The getters answer the owner and root only, ObjectManager's list shows a caller his own, and
+ * InterfacesAdded carries the names of the interfaces with no properties, as a broadcast reaches everybody.
+ * sd_bus_emit_object_added() would put all values in. Methods of other people's sessions go through polkit
+ * as the table in authority.c says. */
 
 #include "base/fault.h"
 #include "exec.h"
@@ -65,8 +66,8 @@ static int get_string(sd_bus *bus, const char *path, const char *interface, cons
         return sd_bus_message_append(reply, "s", value ? value : "");
 }
 
-static int get_u32(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                void *userdata, sd_bus_error *error) {
+static int get_u32(sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Session *s = userdata;
         int r;
 
@@ -79,8 +80,8 @@ static int get_u32(sd_bus *bus, const char *path, const char *interface, const c
                         streq(property, "OwnerUid") ? (uint32_t) s->record.uid : s->record.monitor_pid);
 }
 
-static int get_usec(sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply,
-                void *userdata, sd_bus_error *error) {
+static int get_usec(sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
         Session *s = userdata;
         int r;
 
@@ -144,8 +145,8 @@ static int get_proven(sd_bus *bus, const char *path, const char *interface, cons
 /* Methods: read, validate, authorise. What acts is below each. */
 
 /* All but Exec and OpenChannel share this; free_data may be NULL. */
-static int authorise(sd_bus_message *m, Session *s, OperationFunction granted, void *data, void (*free_data)(void *),
-                sd_bus_error *error) {
+static int authorise(sd_bus_message *m, Session *s, OperationFunction granted, void *data,
+                void (*free_data)(void *), sd_bus_error *error) {
         Operation *op;
         g_autofree char *owner = NULL;
         int r;
@@ -160,8 +161,8 @@ static int authorise(sd_bus_message *m, Session *s, OperationFunction granted, v
         op->data = data;
         op->free_data = free_data;
         owner = g_strdup_printf("%u", (unsigned) s->record.uid);
-        operation_set_details(op, "session", s->record.id, "profile", s->record.profile, "owner", owner, "verb",
-                        op->rule->member, NULL);
+        operation_set_details(op, "session", s->record.id, "profile", s->record.profile, "owner", owner,
+                        "verb", op->rule->member, NULL);
         return operation_authorise(op, s->record.uid);
 }
 
@@ -291,7 +292,8 @@ static void wait_until_gone(Operation *op) {
 }
 
 static void terminate(Operation *op) {
-        session_end(op->session, op->client->uid == op->session->record.uid ? "removed by its owner" : "removed");
+        session_end(op->session,
+                        op->client->uid == op->session->record.uid ? "removed by its owner" : "removed");
         wait_until_gone(op);
 }
 
@@ -307,7 +309,8 @@ static void on_terminate_if_idle(int error, const char *text, void *userdata) {
         else if (error == 0 || error == EPIPE)
                 terminate(op); /* clears away what the monitor leaves */
         else if (error == EBUSY)
-                operation_fail(op, ERROR_BUSY, "An exec is running in the session; end it or use Terminate.");
+                operation_fail(op, ERROR_BUSY,
+                                "An exec is running in the session; end it or use Terminate.");
         else
                 operation_fail(op, error_from_errno(error), "%s", text[0] ? text : g_strerror(error));
 }
@@ -322,7 +325,8 @@ static void remove_refreshed(Session *s, void *userdata) {
         }
         FAULT("daemon.remove.before-terminate");
         wire_put_u32(&body, 1); /* only if idle: one may start just now */
-        if (!s->monitor || monitor_call(s->monitor, WIRE_TERMINATE, &body, NULL, 0, on_terminate_if_idle, op, NULL) < 0)
+        if (!s->monitor || monitor_call(s->monitor, WIRE_TERMINATE, &body, NULL, 0, on_terminate_if_idle, op,
+                                           NULL) < 0)
                 terminate(op);
 }
 
@@ -339,7 +343,8 @@ static int method_remove(sd_bus_message *m, void *userdata, sd_bus_error *error)
 
 /* Objects */
 
-static int find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *error) {
+static int find(sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret,
+                sd_bus_error *error) {
         Manager *m = userdata;
         Session *s;
 
@@ -355,8 +360,8 @@ static int find(sd_bus *bus, const char *path, const char *interface, void *user
         return 1;
 }
 
-/* For Introspect and GetManagedObjects. The latter calls every getter of every node and fails as a whole when one
- * refuses, so a caller gets his own sessions, and root all. */
+/* For Introspect and GetManagedObjects. The latter calls every getter of every node and fails as a whole
+ * when one refuses, so a caller gets his own sessions, and root all. */
 static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *error) {
         g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
         Manager *m = userdata;
@@ -378,47 +383,49 @@ static int enumerate(sd_bus *bus, const char *prefix, void *userdata, char ***re
 }
 
 static const sd_bus_vtable session_vtable[] = {
-        SD_BUS_VTABLE_START(0),
-        SD_BUS_METHOD_WITH_ARGS("Exec",
-                        SD_BUS_ARGS("aay", argv, "ay", cwd, "a{uh}", fds, "a{sv}", options),
-                        SD_BUS_RESULT("u", exec_id, "h", status), method_exec,
-                        SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
-        SD_BUS_METHOD_WITH_ARGS("OpenChannel", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", channel), method_open_channel,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Signal", SD_BUS_ARGS("u", exec_id, "i", signal), SD_BUS_NO_RESULT, method_signal,
-                        SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Resize", SD_BUS_ARGS("u", exec_id, "q", rows, "q", cols), SD_BUS_NO_RESULT,
-                        method_resize, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Freeze", NULL, NULL, method_freeze, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Thaw", NULL, NULL, method_thaw, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Terminate", NULL, NULL, method_terminate, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("Remove", NULL, NULL, method_remove, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_VTABLE_START(0),
+                SD_BUS_METHOD_WITH_ARGS("Exec",
+                                SD_BUS_ARGS("aay", argv, "ay", cwd, "a{uh}", fds, "a{sv}", options),
+                                SD_BUS_RESULT("u", exec_id, "h", status), method_exec,
+                                SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_SENSITIVE),
+                SD_BUS_METHOD_WITH_ARGS("OpenChannel", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", channel),
+                                method_open_channel, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Signal", SD_BUS_ARGS("u", exec_id, "i", signal), SD_BUS_NO_RESULT,
+                                method_signal, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Resize", SD_BUS_ARGS("u", exec_id, "q", rows, "q", cols),
+                                SD_BUS_NO_RESULT, method_resize, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("Freeze", NULL, NULL, method_freeze, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("Thaw", NULL, NULL, method_thaw, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("Terminate", NULL, NULL, method_terminate, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD("Remove", NULL, NULL, method_remove, SD_BUS_VTABLE_UNPRIVILEGED),
 
-        SD_BUS_PROPERTY("Id", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Profile", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("OwnerUid", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("State", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
-        SD_BUS_PROPERTY("Root", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Network", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("CreatedUsec", "t", get_usec, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("LastUsedUsec", "t", get_usec, 0, 0),
-        SD_BUS_PROPERTY("ConfigHash", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("PlanDigest", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Plan", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Cgroup", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("MonitorPid", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Resolved", "as", get_resolved, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Execs", "au", get_execs, 0, 0),
-        SD_BUS_PROPERTY("Proven", "a(sss)", get_proven, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+                SD_BUS_PROPERTY("Id", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Profile", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("OwnerUid", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("State", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+                SD_BUS_PROPERTY("Root", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Network", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("CreatedUsec", "t", get_usec, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("LastUsedUsec", "t", get_usec, 0, 0),
+                SD_BUS_PROPERTY("ConfigHash", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("PlanDigest", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Plan", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Cgroup", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("MonitorPid", "u", get_u32, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Resolved", "as", get_resolved, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Execs", "au", get_execs, 0, 0),
+                SD_BUS_PROPERTY("Proven", "a(sss)", get_proven, 0,
+                                SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
 
-        SD_BUS_SIGNAL_WITH_ARGS("ExecExited", SD_BUS_ARGS("u", exec_id, "i", code, "i", signal), 0),
-        SD_BUS_VTABLE_END,
+                SD_BUS_SIGNAL_WITH_ARGS("ExecExited", SD_BUS_ARGS("u", exec_id, "i", code, "i", signal), 0),
+                SD_BUS_VTABLE_END,
 };
 
 int session_bus_register(Manager *m) {
         int r;
 
-        r = sd_bus_add_fallback_vtable(m->bus, NULL, BUS_SESSION_PREFIX, SESSION_INTERFACE, session_vtable, find, m);
+        r = sd_bus_add_fallback_vtable(
+                        m->bus, NULL, BUS_SESSION_PREFIX, SESSION_INTERFACE, session_vtable, find, m);
         if (r < 0)
                 return r;
         return sd_bus_add_node_enumerator(m->bus, NULL, BUS_SESSION_PREFIX, enumerate, m);
@@ -432,7 +439,8 @@ void session_bus_emit_new(Session *s) {
         sd_bus *bus = s->manager->bus;
 
         (void) sd_bus_emit_signal(bus, BUS_PATH, MANAGER_INTERFACE, "SessionNew", "so", s->record.id, path);
-        if (sd_bus_message_new_signal(bus, &m, BUS_PATH, "org.freedesktop.DBus.ObjectManager", "InterfacesAdded") >= 0 &&
+        if (sd_bus_message_new_signal(bus, &m, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
+                            "InterfacesAdded") >= 0 &&
                         sd_bus_message_append(m, "oa{sa{sv}}", path, 1, SESSION_INTERFACE, 0) >= 0)
                 (void) sd_bus_send(bus, m, NULL);
 }
@@ -442,9 +450,10 @@ void session_bus_emit_removed(Session *s) {
         g_autofree char *path = session_bus_path(s->record.id);
         sd_bus *bus = s->manager->bus;
 
-        (void) sd_bus_emit_signal(bus, BUS_PATH, MANAGER_INTERFACE, "SessionRemoved", "so", s->record.id, path);
-        if (sd_bus_message_new_signal(bus, &m, BUS_PATH, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved") >=
-                                        0 &&
+        (void) sd_bus_emit_signal(
+                        bus, BUS_PATH, MANAGER_INTERFACE, "SessionRemoved", "so", s->record.id, path);
+        if (sd_bus_message_new_signal(bus, &m, BUS_PATH, "org.freedesktop.DBus.ObjectManager",
+                            "InterfacesRemoved") >= 0 &&
                         sd_bus_message_append(m, "oas", path, 1, SESSION_INTERFACE) >= 0)
                 (void) sd_bus_send(bus, m, NULL);
 }
@@ -454,5 +463,6 @@ void session_bus_emit_changed(Session *s, const char *property) {
 
         /* These properties only "invalidate": the signal names them and carries no value. */
         if (s->announced)
-                (void) sd_bus_emit_properties_changed(s->manager->bus, path, SESSION_INTERFACE, property, NULL);
+                (void) sd_bus_emit_properties_changed(
+                                s->manager->bus, path, SESSION_INTERFACE, property, NULL);
 }

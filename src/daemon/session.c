@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The life of a session: BUILDING → READY → ENDING → GONE, with short cuts to the end from everywhere. The builder
- * has the last word about the end: a session is gone when ocsb-stage says that nothing of it is left, and its state
- * file stays until then, so that a restart in between finds what is to be cleared away. */
+/* The life of a session: BUILDING → READY → ENDING → GONE, with short cuts to the end from everywhere. The
+ * builder has the last word about the end: a session is gone when ocsb-stage says that nothing of it is
+ * left, and its state file stays until then, so that a restart in between finds what is to be cleared away.
+ */
 
 #include "session.h"
 
@@ -23,7 +24,7 @@ typedef struct Refresh {
 } Refresh;
 
 static LogContext log_context(const Session *s) {
-        return (LogContext) { .session = s->record.id, .profile = s->record.profile, .owner = s->record.uid };
+        return (LogContext){.session = s->record.id, .profile = s->record.profile, .owner = s->record.uid};
 }
 
 Session *session_new(Manager *m, SessionState *record) {
@@ -122,7 +123,8 @@ static void on_probed(const MsgProbe *probe, void *userdata) {
                 return;
         r = session_save(s);
         if (r < 0)
-                log_record(LOG_LEVEL_WARNING, &context, NULL, "Failed to save what was proven: %s", g_strerror(-r));
+                log_record(LOG_LEVEL_WARNING, &context, NULL, "Failed to save what was proven: %s",
+                                g_strerror(-r));
         session_bus_emit_changed(s, "Proven");
 }
 
@@ -232,8 +234,8 @@ void session_announce(Session *s) {
         s->announced = true;
         manager_index_session(s->manager, s);
         session_bus_emit_new(s);
-        log_record(LOG_LEVEL_INFO, &context, MSGID_SESSION_CREATED, "Session %s of uid %u is ready", s->record.id,
-                        (unsigned) s->record.uid);
+        log_record(LOG_LEVEL_INFO, &context, MSGID_SESSION_CREATED, "Session %s of uid %u is ready",
+                        s->record.id, (unsigned) s->record.uid);
         manager_schedule_sweep(s->manager);
         wake_waiters(s);
 }
@@ -273,7 +275,8 @@ static bool terminate(Session *s) {
                                            END_BY_MONITOR_USEC, 0, on_end_timer, s) < 0)
                 return false;
         (void) sd_event_source_set_description(s->end_timer, "session-end");
-        if (monitor_call(s->monitor, WIRE_TERMINATE, NULL, NULL, 0, on_terminate_ack, session_ref(s), NULL) < 0) {
+        if (monitor_call(s->monitor, WIRE_TERMINATE, NULL, NULL, 0, on_terminate_ack, session_ref(s), NULL) <
+                        0) {
                 session_unref(s);
                 return false;
         }
@@ -328,15 +331,17 @@ void session_gone(Session *s, const char *reason) {
         FAULT("daemon.remove.before-unlink");
         r = state_remove(s->manager->state_fd, s->record.id);
         if (r < 0)
-                log_record(LOG_LEVEL_WARNING, &context, NULL, "Failed to remove the state file: %s", g_strerror(-r));
+                log_record(LOG_LEVEL_WARNING, &context, NULL, "Failed to remove the state file: %s",
+                                g_strerror(-r));
         FAULT("daemon.remove.after-unlink");
 
         exec_all_lost(s);
         s->monitor = monitor_client_free(s->monitor);
         if (s->announced) {
                 session_bus_emit_removed(s);
-                log_record(LOG_LEVEL_INFO, &context, MSGID_SESSION_ENDED, "Session %s of uid %u has ended: %s",
-                                s->record.id, (unsigned) s->record.uid, s->end_reason);
+                log_record(LOG_LEVEL_INFO, &context, MSGID_SESSION_ENDED,
+                                "Session %s of uid %u has ended: %s", s->record.id, (unsigned) s->record.uid,
+                                s->end_reason);
         }
         FAULT("daemon.remove.before-reply");
         session_forget(s);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A session as the daemon sees it: its record, the connection to its monitor, the execs that were started over the
- * bus. Nothing of it is a child of this process; a session that was found after a restart is like any other. */
+/* A session as the daemon sees it: its record, the connection to its monitor, the execs that were started
+ * over the bus. Nothing of it is a child of this process; a session that was found after a restart is like
+ * any other. */
 
 #include <glib.h>
 #include <systemd/sd-bus.h>
@@ -46,8 +47,9 @@ struct Session {
         bool refreshing, informed; /* informed: the monitor has answered once */
 };
 
-/* Makes a session in phase BUILDING and enters it under its id, which must be free; the record's strings are taken
- * over. The quota of its uid has been counted. Returns a borrowed pointer: the manager has the reference. */
+/* Makes a session in phase BUILDING and enters it under its id, which must be free; the record's strings are
+ * taken over. The quota of its uid has been counted. Returns a borrowed pointer: the manager has the
+ * reference. */
 Session *session_new(Manager *m, SessionState *record);
 Session *session_ref(Session *s);
 Session *session_unref(Session *s);
@@ -62,7 +64,8 @@ int session_attach_monitor(Session *s, int fd);
 /* From BUILDING to READY, once the state file says so: it appears on the bus. */
 void session_announce(Session *s);
 
-/* Begins the end, whatever the phase; the builder is told as soon as it can be. reason: MsgEnded's words or ours. */
+/* Begins the end, whatever the phase; the builder is told as soon as it can be. reason: MsgEnded's words or
+ * ours. */
 void session_end(Session *s, const char *reason);
 /* The builder says that nothing is left. */
 void session_gone(Session *s, const char *reason);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Requests to the builder. It may be killed and started again at any time; sessions live on without it, and what was
- * under way fails with a reason that says so. */
+/* Requests to the builder. It may be killed and started again at any time; sessions live on without it, and
+ * what was under way fails with a reason that says so. */
 
 #include "stage-client.h"
 
@@ -46,7 +46,8 @@ static void request_destroy(void *p) {
         g_free(q);
 }
 
-StageClient *stage_client_new(sd_event *event, const char *path, const StageHandlers *handlers, void *userdata) {
+StageClient *stage_client_new(
+                sd_event *event, const char *path, const StageHandlers *handlers, void *userdata) {
         StageClient *c = g_new0(StageClient, 1);
 
         c->event = event;
@@ -306,7 +307,8 @@ static void schedule_retry(StageClient *c) {
         int r;
 
         if (!c->retry) {
-                r = sd_event_add_time_relative(c->event, &c->retry, CLOCK_MONOTONIC, c->pause, 0, on_retry, c);
+                r = sd_event_add_time_relative(
+                                c->event, &c->retry, CLOCK_MONOTONIC, c->pause, 0, on_retry, c);
                 if (r >= 0)
                         (void) sd_event_source_set_description(c->retry, "stage-retry");
         } else {
@@ -349,8 +351,8 @@ static int on_create_timeout(sd_event_source *source, uint64_t usec, void *userd
         return 0;
 }
 
-int stage_create(StageClient *c, const char *id, const WireWriter *plan, const int *fds, size_t n_fds, StageCreated callback,
-                void *userdata, uint32_t *ret_tag) {
+int stage_create(StageClient *c, const char *id, const WireWriter *plan, const int *fds, size_t n_fds,
+                StageCreated callback, void *userdata, uint32_t *ret_tag) {
         StageRequest *q;
         uint32_t tag;
         int r;
@@ -368,8 +370,8 @@ int stage_create(StageClient *c, const char *id, const WireWriter *plan, const i
         (void) g_strlcpy(q->id, id, sizeof(q->id));
         q->created = callback;
         q->userdata = userdata;
-        if (sd_event_add_time_relative(c->event, &q->timer, CLOCK_MONOTONIC, CREATE_TIMEOUT_USEC, USEC_PER_SEC,
-                            on_create_timeout, q) >= 0)
+        if (sd_event_add_time_relative(c->event, &q->timer, CLOCK_MONOTONIC, CREATE_TIMEOUT_USEC,
+                            USEC_PER_SEC, on_create_timeout, q) >= 0)
                 (void) sd_event_source_set_description(q->timer, "stage-create");
         g_hash_table_insert(c->requests, GUINT_TO_POINTER(tag), q);
         *ret_tag = tag;

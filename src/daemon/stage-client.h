@@ -3,14 +3,13 @@
 
 /* The connection to ocsb-stage. What ocsbd expects of it:
  *
- *   WIRE_CREATE   READY{…} with the monitor's control connection, or FAILED: the tag repeated. When the connection to
- *                 ocsbd ends before READY was sent, the session under construction is taken down again.
- *   WIRE_KILL     ENDED with the tag, when nothing of the session is left, whoever made it; "unknown" at once. A CREATE
- *                 of the same id that has no answer yet gets none any more.
- *   WIRE_LIST     SESSIONS with every session whose monitor lives, also those of an earlier ocsb-stage.
- *   ENDED tag 0   when a session ended by itself (its init or its monitor died, or it was told to terminate), once it
- *                 is cleared away, to the current connection.
- * Requests are taken in the order in which they come. */
+ *   WIRE_CREATE   READY{…} with the monitor's control connection, or FAILED: the tag repeated. When the
+ * connection to ocsbd ends before READY was sent, the session under construction is taken down again.
+ *   WIRE_KILL     ENDED with the tag, when nothing of the session is left, whoever made it; "unknown" at
+ * once. A CREATE of the same id that has no answer yet gets none any more. WIRE_LIST     SESSIONS with every
+ * session whose monitor lives, also those of an earlier ocsb-stage. ENDED tag 0   when a session ended by
+ * itself (its init or its monitor died, or it was told to terminate), once it is cleared away, to the
+ * current connection. Requests are taken in the order in which they come. */
 
 #include <systemd/sd-event.h>
 
@@ -32,7 +31,8 @@ typedef struct StageHandlers {
         void (*unreachable)(void *userdata);
 } StageHandlers;
 
-StageClient *stage_client_new(sd_event *event, const char *path, const StageHandlers *handlers, void *userdata);
+StageClient *stage_client_new(
+                sd_event *event, const char *path, const StageHandlers *handlers, void *userdata);
 StageClient *stage_client_free(StageClient *c);
 DEFINE_CLEANUP(StageClient, stage_client_free)
 
@@ -41,8 +41,8 @@ void stage_client_start(StageClient *c);
 bool stage_is_connected(const StageClient *c);
 
 /* -ENOTCONN without a connection. id is the plan's; fds are borrowed. */
-int stage_create(StageClient *c, const char *id, const WireWriter *plan, const int *fds, size_t n_fds, StageCreated callback,
-                void *userdata, uint32_t *ret_tag);
+int stage_create(StageClient *c, const char *id, const WireWriter *plan, const int *fds, size_t n_fds,
+                StageCreated callback, void *userdata, uint32_t *ret_tag);
 /* The callback of that CREATE will not come; the caller kills the session by its id. */
 void stage_forget(StageClient *c, uint32_t tag);
 int stage_kill(StageClient *c, const char *id, void *kill_userdata);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Writing and reading state files. The reader trusts nothing but the ownership of the directory: a truncated, older,
- * newer or mixed up file is an error, and the session it stood for is ended by the caller of state_load(). */
+/* Writing and reading state files. The reader trusts nothing but the ownership of the directory: a
+ * truncated, older, newer or mixed up file is an error, and the session it stood for is ended by the caller
+ * of state_load(). */
 
 #include "state.h"
 
@@ -56,29 +57,22 @@ char *state_encode(const SessionState *s, size_t *ret_len) {
         for (char **i = s->resolved; i && *i; i++)
                 (void) json_array_append_new(resolved, json_string(*i));
         for (size_t i = 0; i < s->n_proven; i++)
-                (void) json_array_append_new(proven,
-                                json_pack("[sss]", s->proven[i].name, s->proven[i].result, s->proven[i].detail));
+                (void) json_array_append_new(
+                                proven, json_pack("[sss]", s->proven[i].name, s->proven[i].result,
+                                                        s->proven[i].detail));
 
-        /* json_pack() takes "o" references also when it fails. The 64 bits of the limits have one value beyond
-         * JSON's signed integers, "never", which is written as -1. */
-        o = json_pack("{si ss ss sI ss ss ss ss ss sI sI sI sI sI ss so so}",
-                        "version", STATE_VERSION,
-                        "phase", phases[s->phase],
-                        "id", s->id,
-                        "uid", (json_int_t) s->uid,
-                        "profile", s->profile,
-                        "root", s->root,
-                        "network", s->network,
-                        "config-hash", s->config_hash,
-                        "digest", s->digest,
-                        "plan-bytes", (json_int_t) n_plan,
-                        "created-usec", (json_int_t) s->created_usec,
-                        "idle-usec", s->idle_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->idle_usec,
-                        "age-usec", s->age_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->age_usec,
-                        "monitor-pid", (json_int_t) s->monitor_pid,
-                        "cgroup", s->cgroup ? s->cgroup : "",
-                        "resolved", resolved,
-                        "proven", proven);
+        /* json_pack() takes "o" references also when it fails. The 64 bits of the limits have one value
+         * beyond JSON's signed integers, "never", which is written as -1. */
+        o = json_pack("{si ss ss sI ss ss ss ss ss sI sI sI sI sI ss so so}", "version", STATE_VERSION,
+                        "phase", phases[s->phase], "id", s->id, "uid", (json_int_t) s->uid, "profile",
+                        s->profile, "root", s->root, "network", s->network, "config-hash", s->config_hash,
+                        "digest", s->digest, "plan-bytes", (json_int_t) n_plan, "created-usec",
+                        (json_int_t) s->created_usec, "idle-usec",
+                        s->idle_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->idle_usec,
+                        "age-usec",
+                        s->age_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->age_usec,
+                        "monitor-pid", (json_int_t) s->monitor_pid, "cgroup", s->cgroup ? s->cgroup : "",
+                        "resolved", resolved, "proven", proven);
         if (o)
                 line = json_dumps(o, JSON_COMPACT);
         json_decref(o);
@@ -129,7 +123,8 @@ static bool proofs_from_json(json_t *array, SessionState *ret) {
         for (size_t i = 0; i < n; i++) {
                 const char *name, *result, *detail;
 
-                if (json_unpack_ex(json_array_get(array, i), NULL, JSON_STRICT, "[sss]", &name, &result, &detail) < 0)
+                if (json_unpack_ex(json_array_get(array, i), NULL, JSON_STRICT, "[sss]", &name, &result,
+                                    &detail) < 0)
                         return false;
                 ret->proven[i] = (StateProof) { g_strdup(name), g_strdup(result), g_strdup(detail) };
                 ret->n_proven++;
@@ -191,7 +186,8 @@ static int state_unpack(json_t *o, const char *plan, size_t n_plan, SessionState
         *ret_why = unpacked_complaint(&u);
         if (*ret_why)
                 return -EBADMSG;
-        if (u.plan_bytes < 0 || (uint64_t) u.plan_bytes != n_plan || memchr(plan, 0, n_plan) || !utf8_is_valid(plan, n_plan)) {
+        if (u.plan_bytes < 0 || (uint64_t) u.plan_bytes != n_plan || memchr(plan, 0, n_plan) ||
+                        !utf8_is_valid(plan, n_plan)) {
                 *ret_why = "with a plan that is not whole";
                 return -EBADMSG;
         }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* State files: what the daemon must know about a session after it was killed and started again. One file per session
- * in a directory of ours, replaced atomically, written before the caller is answered: a line of JSON, and behind it the
- * plan as it is, which would be large and slow as a JSON string. */
+/* State files: what the daemon must know about a session after it was killed and started again. One file per
+ * session in a directory of ours, replaced atomically, written before the caller is answered: a line of
+ * JSON, and behind it the plan as it is, which would be large and slow as a JSON string. */
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -51,8 +51,8 @@ char *state_encode(const SessionState *s, size_t *ret_len);
 /* Strict: every member, once, of its type, in its range. -EBADMSG with *ret_why (static text). */
 int state_decode(const char *text, size_t n, SessionState *ret, const char **ret_why);
 
-/* Opens a directory of ours after a check by descriptor: a directory, not a link, owned by the calling user, not
- * writable by others. -EPERM when it is not so (CVE-2021-30465, CVE-2022-3328). */
+/* Opens a directory of ours after a check by descriptor: a directory, not a link, owned by the calling user,
+ * not writable by others. -EPERM when it is not so (CVE-2021-30465, CVE-2022-3328). */
 int state_open_dir(const char *path);
 
 int state_save(int dir_fd, const SessionState *s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The supervisor. It is root and does nothing but what the unit files say elsewhere: no bus, no message, no byte from
- * anybody reaches it. Sessions are not its children in spirit: it reaps what is left to it when ocsb-stage ends, and
- * leaves them running when it ends itself. */
+/* The supervisor. It is root and does nothing but what the unit files say elsewhere: no bus, no message, no
+ * byte from anybody reaches it. Sessions are not its children in spirit: it reaps what is left to it when
+ * ocsb-stage ends, and leaves them running when it ends itself. */
 
 #include "supervisor.h"
 
@@ -83,11 +83,13 @@ int supervisor_make_dir(int dir_fd, const char *name, unsigned uid, unsigned gid
         return TAKE_FD(fd);
 }
 
-static int make_dir(int dir_fd, const char *name, uid_t uid, gid_t gid, mode_t mode, const char *shown, int *ret) {
+static int make_dir(int dir_fd, const char *name, uid_t uid, gid_t gid, mode_t mode, const char *shown,
+                int *ret) {
         int fd = supervisor_make_dir(dir_fd, name, uid, gid, mode);
 
         if (fd == -EPERM)
-                log_error("%s is not a directory of its owner alone; look at who made it, and remove it", shown);
+                log_error("%s is not a directory of its owner alone; look at who made it, and remove it",
+                                shown);
         else if (fd < 0)
                 log_error("Failed to make %s: %s", shown, g_strerror(-fd));
         if (fd < 0)
@@ -139,7 +141,8 @@ static int make_directories(Supervisor *s) {
         s->lock = openat(top, "supervisor.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) < 0) {
                 r = -errno;
-                log_error("%s", r == -EWOULDBLOCK ? "ocsbd --standalone is running already" : "Failed to take the lock");
+                log_error("%s", r == -EWOULDBLOCK ? "ocsbd --standalone is running already"
+                                                  : "Failed to take the lock");
                 return r;
         }
         return 0;
@@ -336,12 +339,18 @@ static void raise_nofile(void) {
 
 int supervisor_run(const char *libexec_dir) {
         Supervisor s = {
-                .libexec_dir = libexec_dir,
-                .lock = -EBADF,
-                .workers = {
-                        { .program = "ocsb-stage", .socket_name = "stage", .socket = -EBADF },
-                        { .program = "ocsbd", .socket_name = "channel", .socket = -EBADF, .unprivileged = true },
-                },
+                        .libexec_dir = libexec_dir,
+                        .lock = -EBADF,
+                        .workers =
+                                        {
+                                                        {.program = "ocsb-stage",
+                                                                        .socket_name = "stage",
+                                                                        .socket = -EBADF},
+                                                        {.program = "ocsbd",
+                                                                        .socket_name = "channel",
+                                                                        .socket = -EBADF,
+                                                                        .unprivileged = true},
+                                        },
         };
         const struct passwd *pw;
         sigset_t mask;

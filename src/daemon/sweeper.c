@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Sessions that nobody uses any more end by themselves: so long after the last exec, or so long after their creation.
- * One timer for all, set to the next moment at which something could be due. Monitors are only asked then: the daemon
- * does not hear of the execs that go through channels. */
+/* Sessions that nobody uses any more end by themselves: so long after the last exec, or so long after their
+ * creation. One timer for all, set to the next moment at which something could be due. Monitors are only
+ * asked then: the daemon does not hear of the execs that go through channels. */
 
 #include <time.h>
 
@@ -52,10 +52,12 @@ static void on_refreshed(Session *s, void *userdata) {
         _cleanup_writer_ WireWriter body = {};
 
         (void) userdata;
-        if (s->phase != SESSION_READY || s->n_running > 0 || idle_due(s) > now_realtime_usec() || !s->monitor)
+        if (s->phase != SESSION_READY || s->n_running > 0 || idle_due(s) > now_realtime_usec() ||
+                        !s->monitor)
                 return;
         wire_put_u32(&body, 1); /* only if idle: an exec may start just now */
-        if (monitor_call(s->monitor, WIRE_TERMINATE, &body, NULL, 0, on_terminated, session_ref(s), NULL) < 0)
+        if (monitor_call(s->monitor, WIRE_TERMINATE, &body, NULL, 0, on_terminated, session_ref(s), NULL) <
+                        0)
                 on_terminated(EPIPE, "", s);
 }
 
@@ -109,8 +111,8 @@ void manager_schedule_sweep(Manager *m) {
         }
         pause = due <= now ? PAUSE_MIN_USEC : MIN(MAX(due - now, PAUSE_MIN_USEC), PAUSE_MAX_USEC);
         if (!m->sweeper) {
-                r = sd_event_add_time_relative(m->event, &m->sweeper, CLOCK_MONOTONIC, pause, USEC_PER_SEC / 2,
-                                on_sweep, m);
+                r = sd_event_add_time_relative(m->event, &m->sweeper, CLOCK_MONOTONIC, pause,
+                                USEC_PER_SEC / 2, on_sweep, m);
                 if (r >= 0)
                         (void) sd_event_source_set_description(m->sweeper, "sweeper");
         } else {

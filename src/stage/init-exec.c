@@ -173,15 +173,21 @@ static int place_fds(Request *q, int slave) {
 }
 
 static int close_others(const Request *q) {
+        unsigned from = 3;
+
+        /* The gaps between the wanted numbers, then all above. */
         for (unsigned n = 3; n < MSG_EXEC_FDS_MAX; n++) {
                 bool wanted = false;
 
                 for (size_t i = 0; i < q->exec.n_fds; i++)
                         wanted = wanted || q->exec.fd_numbers[i] == n;
-                if (!wanted && close_range(n, n, CLOSE_RANGE_CLOEXEC) < 0)
+                if (!wanted)
+                        continue;
+                if (n > from && close_range(from, n - 1, CLOSE_RANGE_CLOEXEC) < 0)
                         return -errno;
+                from = n + 1;
         }
-        return close_range(MSG_EXEC_FDS_MAX, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
+        return close_range(from, ~0u, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
 }
 
 /* The last limit: below, a descriptor more is needed than a payload might be allowed. */

@@ -19,6 +19,7 @@
 
 #define SWEEP_USEC UINT64_C(5000)
 #define SWEEPS_MAX 2000u
+#define SPARE_DELAY_USEC UINT64_C(2000)
 
 static void exec_name(uint32_t id, char buf[static 16]) {
         (void) snprintf(buf, 16, "e%u", id);
@@ -112,6 +113,16 @@ static void tell_failed(Exec *e, const MsgFailed *f) {
         exec_over(e);
 }
 
+static void on_spare_timer(void *userdata) {
+        Monitor *m = userdata;
+
+        for (Exec *e = m->execs; e; e = e->next)
+                if (e->state == EXEC_SPARE)
+                        return;
+        if (!m->ending)
+                (void) exec_prefork(m, false);
+}
+
 static void tell_started(Exec *e) {
         _cleanup_writer_ WireWriter w = {};
 
@@ -121,8 +132,9 @@ static void tell_started(Exec *e) {
         tell(e, WIRE_EVENT_STARTED, &w, &e->master, e->master >= 0);
         loop_remove(e->monitor->loop, &e->source);
         e->socket = fd_close(e->socket);
-        /* The next request's child, while the program runs. */
-        (void) exec_prefork(e->monitor, false);
+        /* The next request's child: when the program has ended, so that PID 1 is free to notice that, or in a
+         * moment when it runs on. */
+        loop_timer_set(e->monitor->loop, &e->monitor->spare_timer, SPARE_DELAY_USEC, on_spare_timer, e->monitor);
 }
 
 /* The child speaks, or has become the program: its end of the pair closes on execve(). */
@@ -439,6 +451,8 @@ static void tell_ended(Exec *e, const MsgExited *end) {
         msg_exited_encode(&w, &m);
         tell(e, WIRE_EVENT_EXITED, &w, NULL, 0);
         exec_over(e);
+        loop_timer_clear(e->monitor->loop, &e->monitor->spare_timer);
+        on_spare_timer(e->monitor);
 }
 
 void exec_ended(Monitor *m, const MsgExited *end) {

@@ -78,7 +78,7 @@ struct Monitor {
         bool frozen, ending;
         char end_reason[64];
         MsgProbe probe;
-        LoopTimer probe_timer;
+        LoopTimer probe_timer, spare_timer;
         unsigned probes;
 };
 

@@ -105,18 +105,6 @@ static int write_owner(int fd, const Plan *p) {
         return fd_write_all(fd, text, n + 1);
 }
 
-int placeholder_note(const Journals *j, const Plan *plan, const char *host_path) {
-        _cleanup_close_ int fd = openat(j->dir, plan->id, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-        struct stat st;
-        int r = 0;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        if (st.st_size == 0)
-                r = write_owner(fd, plan);
-        return r < 0 ? r : fd_write_all(fd, host_path, strlen(host_path) + 1);
-}
-
 static int parse_owner(Journal *j) {
         char *save = NULL, *word;
         uint32_t v;
@@ -154,27 +142,65 @@ static void journal_done(Journal *j) {
         free(j->text);
 }
 
-typedef struct Search {
-        int dir_fd;
-        const char *not_id, *path;
-} Search;
+/* Who relies on a placeholder: a directory per path in /run/ocsb/stage with an empty file per session, so that the
+ * question costs the same whatever the number of sessions. Two paths of the same hash share a directory: then a
+ * placeholder may stay that could have gone, and nothing else. */
+static void users_name(const char *host_path, char buf[static 24]) {
+        uint64_t h = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
 
-static int search_one(const char *id, void *userdata) {
-        Search *s = userdata;
-        _cleanup_(journal_done) Journal j = {};
+        for (const char *p = host_path; *p; p++)
+                h = (h ^ (uint8_t) *p) * UINT64_C(0x100000001b3);
+        (void) snprintf(buf, 24, ".p-%016llx", (unsigned long long) h);
+}
 
-        if (streq(id, s->not_id) || journal_load(s->dir_fd, id, &j) < 0)
-                return 0;
-        for (const char *p = j.paths; p < j.text + j.len; p += strlen(p) + 1)
-                if (streq(p, s->path))
-                        return -EEXIST; /* ends the search */
-        return 0;
+static int users_add(const Journals *j, const char *id, const char *host_path) {
+        _cleanup_close_ int dir = -EBADF, fd = -EBADF;
+        char name[24];
+
+        users_name(host_path, name);
+        if (mkdirat(j->locks, name, 0700) < 0 && errno != EEXIST)
+                return -errno;
+        dir = openat(j->locks, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (dir < 0)
+                return -errno;
+        fd = openat(dir, id, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        return fd < 0 ? -errno : 0;
+}
+
+static void users_drop(const Journals *j, const char *id, const char *host_path) {
+        char name[24], entry[24 + SESSION_ID_MAX + 2];
+
+        users_name(host_path, name);
+        (void) snprintf(entry, sizeof(entry), "%s/%s", name, id);
+        (void) unlinkat(j->locks, entry, 0);
+        (void) unlinkat(j->locks, name, AT_REMOVEDIR); /* as long as others use it: ENOTEMPTY */
+}
+
+static int is_other(const char *id, void *userdata) {
+        return streq(id, (const char *) userdata) ? 0 : -EEXIST; /* ends the walk */
+}
+
+int placeholder_note(const Journals *j, const Plan *plan, const char *host_path) {
+        _cleanup_close_ int fd = openat(j->dir, plan->id, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+        struct stat st;
+        int r = 0;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_size == 0)
+                r = write_owner(fd, plan);
+        if (r >= 0)
+                r = fd_write_all(fd, host_path, strlen(host_path) + 1);
+        return r < 0 ? r : users_add(j, plan->id, host_path);
 }
 
 bool placeholder_is_shared(const Journals *j, const char *id, const char *host_path) {
-        Search s = { .dir_fd = j->dir, .not_id = id, .path = host_path };
+        _cleanup_close_ int dir = -EBADF;
+        char name[24];
 
-        return record_foreach(j->dir, search_one, &s) == -EEXIST;
+        users_name(host_path, name);
+        dir = openat(j->locks, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        return dir >= 0 && record_foreach(dir, is_other, (void *) (uintptr_t) id) == -EEXIST;
 }
 
 static int remove_in(int parent, const char *name, bool is_dir) {
@@ -248,6 +274,7 @@ static void remove_all(const Journals *j, const char *id, const Journal *own) {
                 /* The journals of others are root's; the things themselves are the owner's. */
                 if (!placeholder_is_shared(j, id, p))
                         (void) remove_one(own, p);
+                users_drop(j, id, p);
                 end = p;
         }
         (void) unlinkat(j->dir, id, 0);

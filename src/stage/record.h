@@ -33,12 +33,12 @@ int record_foreach(int dir_fd, int (*fn)(const char *id, void *userdata), void *
  * host path, with a "/" behind it when it is a directory, goes into the journal before the thing is made. */
 typedef struct Journals {
         int dir;   /* /var/lib/ocsb-stage */
-        int locks; /* /run/ocsb/stage */
+        int locks; /* /run/ocsb/stage: locks, and who relies on what */
 } Journals;
 
 /* Appends; a new journal starts with whose the things are. */
 int placeholder_note(const Journals *j, const Plan *plan, const char *host_path);
-/* Whether the journal of any session but this one names the path. */
+/* Whether any living session but this one relies on the path. */
 bool placeholder_is_shared(const Journals *j, const char *id, const char *host_path);
 /* Takes away what a session's journal names, newest first, with the owner's rights to files, when it is still empty
  * and no other session relies on it, then the journal. It does so in a child, since the owner's file systems may let

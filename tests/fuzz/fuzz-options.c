@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The option readers of ocsbd. The bytes are a little program that writes a D-Bus message: mostly well-typed options,
- * now and then a wrong type, key or value. libsystemd does the framing on both sides, as a bus would; what is looked
- * for here is our own code: leaked or wrongly closed descriptors, reads beyond, a result that breaks its own rules. */
+/* The option readers of ocsbd. The bytes are a little program that writes a D-Bus message: mostly well-typed
+ * options, now and then a wrong type, key or value. libsystemd does the framing on both sides, as a bus
+ * would; what is looked for here is our own code: leaked or wrongly closed descriptors, reads beyond, a
+ * result that breaks its own rules. */
 
 #include "fuzz.h"
 
@@ -111,8 +112,8 @@ static void append_value(sd_bus_message *m, Program *p, const char *type) {
         else if (strcmp(type, "h") == 0)
                 must(sd_bus_message_append(m, "h", some_fd(p)) >= 0);
         else if (strcmp(type, "a{st}") == 0) {
-                static const char *const names[] = { "memory", "swap", "pids", "cpu", "io-weight", "scratch", "nofile",
-                        "nproc", "fsize", "execs", "x" };
+                static const char *const names[] = {"memory", "swap", "pids", "cpu", "io-weight", "scratch",
+                                "nofile", "nproc", "fsize", "execs", "x"};
 
                 open_container(m, 'a', "{st}");
                 for (unsigned n = byte(p) % 6; n > 0; n--) {
@@ -139,13 +140,30 @@ typedef struct Key {
 } Key;
 
 static const Key session_keys[] = {
-        { "id", "s" }, { "workspace", "h" }, { "workspace-access", "s" }, { "workspace-path", "ay" }, { "workdir", "ay" },
-        { "grants", "a(hays)" }, { "deny", "aay" }, { "deny-write", "aay" }, { "env", "aay" }, { "hostname", "s" },
-        { "limits", "a{st}" }, { "idle-usec", "t" }, { "max-age-usec", "t" }, { "network", "s" }, { "profile-data", "ay" },
-        { "plan-digest", "s" },
+                {"id", "s"},
+                {"workspace", "h"},
+                {"workspace-access", "s"},
+                {"workspace-path", "ay"},
+                {"workdir", "ay"},
+                {"grants", "a(hays)"},
+                {"deny", "aay"},
+                {"deny-write", "aay"},
+                {"env", "aay"},
+                {"hostname", "s"},
+                {"limits", "a{st}"},
+                {"idle-usec", "t"},
+                {"max-age-usec", "t"},
+                {"network", "s"},
+                {"profile-data", "ay"},
+                {"plan-digest", "s"},
 };
 static const Key exec_keys[] = {
-        { "env", "aay" }, { "timeout-usec", "t" }, { "pty", "b" }, { "rows", "q" }, { "cols", "q" }, { "detach", "b" },
+                {"env", "aay"},
+                {"timeout-usec", "t"},
+                {"pty", "b"},
+                {"rows", "q"},
+                {"cols", "q"},
+                {"detach", "b"},
 };
 
 static void append_options(sd_bus_message *m, Program *p, const Key *keys, size_t n_keys) {

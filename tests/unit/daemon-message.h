@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* D-Bus messages without a bus: made on one end of a socket pair that nobody talks over, sealed, and read again. */
+/* D-Bus messages without a bus: made on one end of a socket pair that nobody talks over, sealed, and read
+ * again. */
 
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,8 +15,9 @@ static inline sd_bus *message_bus_new(int *ret_peer) {
         sd_bus *bus = NULL;
         int pair[2];
 
-        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 || sd_bus_new(&bus) < 0 ||
-                        sd_bus_set_fd(bus, pair[0], pair[0]) < 0 || sd_bus_start(bus) < 0)
+        if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0 ||
+                        sd_bus_new(&bus) < 0 || sd_bus_set_fd(bus, pair[0], pair[0]) < 0 ||
+                        sd_bus_start(bus) < 0)
                 abort();
         *ret_peer = pair[1];
         return bus;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The table of methods and actions against the contract (firewalld's CVE-2026-4948: one wrong row of it), the actions
- * against the policy file, and the reading of polkit's answers. */
+/* The table of methods and actions against the contract (firewalld's CVE-2026-4948: one wrong row of it),
+ * the actions against the policy file, and the reading of polkit's answers. */
 
 #include "unit.h"
 
@@ -18,8 +18,8 @@ typedef struct Walk {
         void *userdata;
 } Walk;
 
-static void on_element(GMarkupParseContext *context, const char *element, const char **names, const char **values,
-                void *userdata, GError **error) {
+static void on_element(GMarkupParseContext *context, const char *element, const char **names,
+                const char **values, void *userdata, GError **error) {
         Walk *w = userdata;
         const char *name = NULL;
 
@@ -35,7 +35,8 @@ static void on_element(GMarkupParseContext *context, const char *element, const 
                 w->fn(w->interface, name, w->userdata);
 }
 
-static void walk_contract(void (*fn)(const char *interface, const char *member, void *userdata), void *userdata) {
+static void walk_contract(
+                void (*fn)(const char *interface, const char *member, void *userdata), void *userdata) {
         static const GMarkupParser parser = { .start_element = on_element };
         Walk w = { .fn = fn, .userdata = userdata };
         GMarkupParseContext *context = g_markup_parse_context_new(&parser, 0, &w, NULL);
@@ -129,13 +130,14 @@ static void test_rows(void **state) {
 }
 
 static void test_policy_file_has_every_action(void **state) {
-        static const char *const actions[] = { ACTION_CREATE_SESSION, ACTION_LAUNCH, ACTION_EXEC, ACTION_MANAGE_SESSIONS,
-                ACTION_APPROVE_REQUEST, ACTION_LOCKDOWN };
+        static const char *const actions[] = {ACTION_CREATE_SESSION, ACTION_LAUNCH, ACTION_EXEC,
+                        ACTION_MANAGE_SESSIONS, ACTION_APPROVE_REQUEST, ACTION_LOCKDOWN};
         g_autofree char *xml = NULL;
         unsigned declared = 0;
 
         (void) state;
-        assert_true(g_file_get_contents(SOURCE_DIR "/polkit/org.openclaw.sandbox1.policy", &xml, NULL, NULL));
+        assert_true(g_file_get_contents(
+                        SOURCE_DIR "/polkit/org.openclaw.sandbox1.policy", &xml, NULL, NULL));
         for (size_t i = 0; i < ELEMENTSOF(actions); i++) {
                 g_autofree char *id = g_strdup_printf("<action id=\"%s\">", actions[i]);
 
@@ -155,7 +157,8 @@ static void test_policy_file_has_every_action(void **state) {
         assert_null(strstr(xml, ">auth_self</"));
 }
 
-static void expect_answer(sd_bus *bus, AuthorityAnswer wanted, const char *types, int yes, int challenge, const char *key) {
+static void expect_answer(sd_bus *bus, AuthorityAnswer wanted, const char *types, int yes, int challenge,
+                const char *key) {
         sd_bus_message *m = message_new(bus);
         const char *text = "unset";
         AuthorityAnswer got;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Telling callers inside a sandbox from those outside (threats T67, T70): the three marks, and what is in doubt. */
+/* Telling callers inside a sandbox from those outside (threats T67, T70): the three marks, and what is in
+ * doubt. */
 
 #include "unit.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,8 +45,9 @@ static void test_uid_map(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(rows); i++)
                 assert_int_equal(uid_map_has_sub_range(rows[i].text), rows[i].wanted);
         /* As the builder writes it: the caller's own id, and the rest in two parts around it. */
-        (void) snprintf(text, sizeof(text), "%10u %10u %10u\n%10u %10u %10u\n%10u %10u %10u\n", 0u, OCSB_SUB_ID, 1000u, 1000u,
-                        1000u, 1u, 1001u, OCSB_SUB_ID + 1001, OCSB_SUB_COUNT - 1001);
+        (void) snprintf(text, sizeof(text), "%10u %10u %10u\n%10u %10u %10u\n%10u %10u %10u\n", 0u,
+                        OCSB_SUB_ID, 1000u, 1000u, 1000u, 1u, 1001u, OCSB_SUB_ID + 1001,
+                        OCSB_SUB_COUNT - 1001);
         assert_int_equal(uid_map_has_sub_range(text), 1);
         (void) snprintf(text, sizeof(text), "1000 1000 1\n5 %u 1\n", OCSB_SUB_ID + OCSB_SUB_COUNT - 1);
         assert_int_equal(uid_map_has_sub_range(text), 1);
@@ -86,14 +89,18 @@ static void test_status(void **state) {
         ProcStatus s;
 
         (void) state;
-        assert_int_equal(proc_status_parse("Name:\tx\nUmask:\t0022\nPPid:\t77\nUid:\t1\t2\t3\t4\nNSpid:\t5\t9\t1\n", &s), 0);
+        assert_int_equal(proc_status_parse("Name:\tx\nUmask:\t0022\nPPid:\t77\nUid:\t1\t2\t3\t4\nNSpid:"
+                                           "\t5\t9\t1\n",
+                                         &s),
+                        0);
         assert_int_equal(s.parent, 77);
         assert_int_equal(s.uid, 2);
         assert_int_equal(s.pid_levels, 3);
         assert_int_equal(proc_status_parse("PPid:\t0\nUid:\t0\t0\t0\t0\nNSpid:\t1\n", &s), 0);
         assert_int_equal(s.pid_levels, 1);
         /* A name that looks like a field is escaped by the kernel; only line starts count. */
-        assert_int_equal(proc_status_parse("Name:\tPPid: 5\nPPid:\t6\nUid:\t0\t7\t0\t0\nNSpid:\t1\n", &s), 0);
+        assert_int_equal(
+                        proc_status_parse("Name:\tPPid: 5\nPPid:\t6\nUid:\t0\t7\t0\t0\nNSpid:\t1\n", &s), 0);
         assert_int_equal(s.parent, 6);
         assert_int_equal(proc_status_parse("", &s), -EBADMSG);
         assert_int_equal(proc_status_parse("PPid:\t1\nUid:\t0\t0\t0\t0\n", &s), -EBADMSG);
@@ -109,31 +116,44 @@ static void test_live_processes(void **state) {
         (void) state;
         fd = (int) count_fds();
         if (geteuid() != 0)
-                assert_int_equal(confined_check(getpid(), -EBADF, geteuid(), &marks, &why), CONFINED_OUTSIDE);
+                assert_int_equal(confined_check(getpid(), -EBADF, geteuid(), &marks, NULL, &why),
+                                CONFINED_OUTSIDE);
         /* uid 0 is never inside, whatever its process is. */
-        assert_int_equal(confined_check(0, -EBADF, 0, &marks, &why), CONFINED_OUTSIDE);
+        assert_int_equal(confined_check(0, -EBADF, 0, &marks, NULL, &why), CONFINED_OUTSIDE);
         /* No process, a wrong uid, a process that is gone. */
-        assert_int_equal(confined_check(0, -EBADF, 1000, &marks, &why), CONFINED_UNKNOWN);
-        assert_int_equal(confined_check(-1, -EBADF, 1000, &marks, &why), CONFINED_UNKNOWN);
-        assert_int_equal(confined_check(getpid(), -EBADF, geteuid() + 1, &marks, &why), CONFINED_UNKNOWN);
+        assert_int_equal(confined_check(0, -EBADF, 1000, &marks, NULL, &why), CONFINED_UNKNOWN);
+        assert_int_equal(confined_check(-1, -EBADF, 1000, &marks, NULL, &why), CONFINED_UNKNOWN);
+        assert_int_equal(confined_check(getpid(), -EBADF, geteuid() + 1, &marks, NULL, &why),
+                        CONFINED_UNKNOWN);
         assert_non_null(strstr(why, "uid"));
         child = fork();
         assert_true(child >= 0);
         if (child == 0)
                 _exit(0);
         assert_int_equal(waitid(P_PID, (id_t) child, &(siginfo_t) {}, WEXITED | WNOWAIT), 0);
-        assert_int_equal(confined_check(child, -EBADF, geteuid() + 1, &marks, &why), CONFINED_UNKNOWN); /* a zombie */
+        assert_int_equal(confined_check(child, -EBADF, geteuid() + 1, &marks, NULL, &why),
+                        CONFINED_UNKNOWN); /* a zombie */
         assert_int_equal(waitpid(child, NULL, 0), child);
-        assert_int_equal(confined_check(child, -EBADF, geteuid() + 1, &marks, &why), CONFINED_UNKNOWN);
+        assert_int_equal(confined_check(child, -EBADF, geteuid() + 1, &marks, NULL, &why), CONFINED_UNKNOWN);
+        if (geteuid() != 0) {
+                int pidfd = -EBADF;
+
+                assert_int_equal(confined_check(getpid(), -EBADF, geteuid(), &marks, &pidfd, &why),
+                                CONFINED_OUTSIDE);
+                assert_true(pidfd_is_alive(pidfd));
+                fd_close(pidfd);
+        }
         assert_int_equal(count_fds(), fd);
 }
 
-/* A child in a new pid namespace whose parent is this process: as a sandbox's PID 1 and its monitor. Needs root. */
+/* A child in a new pid namespace whose parent is this process: as a sandbox's PID 1 and its monitor. Needs
+ * root. */
 static void test_nested_pid_namespace(void **state) {
         pid_t middle, inner, self = getpid();
         ConfinedMarks with_monitor = marks, with_other = marks;
         pid_t other = 1;
         const char *why = NULL;
+        _cleanup_close_ int pidfd = -EBADF;
         int out[2], hold[2];
 
         (void) state;
@@ -178,13 +198,16 @@ static void test_nested_pid_namespace(void **state) {
                 }
                 memcpy(&inner, got[0] == 'x' && n == sizeof(got) ? got + 1 : got, sizeof(inner));
         }
-        assert_int_equal(confined_check(inner, -EBADF, 12345, &with_monitor, &why), CONFINED_INSIDE);
-        assert_int_equal(confined_check(inner, -EBADF, 12345, &with_other, &why), CONFINED_OUTSIDE);
+        assert_int_equal(confined_check(inner, -EBADF, 12345, &with_monitor, NULL, &why), CONFINED_INSIDE);
+        assert_int_equal(confined_check(inner, -EBADF, 12345, &with_other, &pidfd, &why), CONFINED_OUTSIDE);
+        assert_true(pidfd_is_alive(pidfd));
         close(hold[1]);
         close(out[0]);
         close(out[1]);
         (void) kill(inner, SIGKILL);
         assert_int_equal(waitpid(middle, NULL, 0), middle);
+        assert_int_equal(poll(&(struct pollfd) { .fd = pidfd, .events = POLLIN }, 1, 5000), 1);
+        assert_false(pidfd_is_alive(pidfd));
 }
 
 int main(void) {

@@ -54,10 +54,18 @@ static void test_errnos_of_helpers(void **state) {
                 int error;
                 ErrorCode code;
         } rows[] = {
-                { EACCES, ERROR_NOT_PERMITTED }, { EPERM, ERROR_NOT_PERMITTED }, { EBUSY, ERROR_BUSY },
-                { EAGAIN, ERROR_QUOTA_EXCEEDED }, { EMFILE, ERROR_QUOTA_EXCEEDED }, { EINVAL, ERROR_INVALID_ARGUMENT },
-                { EOPNOTSUPP, ERROR_NOT_SUPPORTED }, { ENOSYS, ERROR_NOT_SUPPORTED }, { ESRCH, ERROR_NO_SUCH_EXEC },
-                { ENOMEM, ERROR_SETUP_FAILED }, { EIO, ERROR_SETUP_FAILED }, { 4095, ERROR_SETUP_FAILED },
+                        {EACCES, ERROR_NOT_PERMITTED},
+                        {EPERM, ERROR_NOT_PERMITTED},
+                        {EBUSY, ERROR_BUSY},
+                        {EAGAIN, ERROR_QUOTA_EXCEEDED},
+                        {EMFILE, ERROR_QUOTA_EXCEEDED},
+                        {EINVAL, ERROR_INVALID_ARGUMENT},
+                        {EOPNOTSUPP, ERROR_NOT_SUPPORTED},
+                        {ENOSYS, ERROR_NOT_SUPPORTED},
+                        {ESRCH, ERROR_NO_SUCH_EXEC},
+                        {ENOMEM, ERROR_SETUP_FAILED},
+                        {EIO, ERROR_SETUP_FAILED},
+                        {4095, ERROR_SETUP_FAILED},
         };
 
         (void) state;

@@ -265,8 +265,8 @@ static void test_numbers(void **state) {
 static void test_limit_bits_are_the_members_in_order(void **state) {
         Fixture *f = *state;
         _cleanup_(session_options_done) SessionOptions o = {};
-        static const char *const names[] = { "memory", "swap", "pids", "cpu", "io-weight", "scratch", "nofile", "nproc",
-                "fsize", "execs" };
+        static const char *const names[] = {"memory", "swap", "pids", "cpu", "io-weight", "scratch",
+                        "nofile", "nproc", "fsize", "execs"};
         const uint64_t *members;
         sd_bus_message *m = message_new(f->bus);
 
@@ -404,7 +404,8 @@ static void test_17_descriptors(void **state) {
                 assert_true(sd_bus_message_open_container(m, 'v', "a(hays)") >= 0);
                 assert_true(sd_bus_message_open_container(m, 'a', "(hays)") >= 0);
                 for (size_t i = 0; i < n; i++)
-                        assert_true(sd_bus_message_append(m, "(hays)", fd, 2, '/', 'a' + (int) i, "rx") >= 0);
+                        assert_true(sd_bus_message_append(m, "(hays)", fd, 2, '/', 'a' + (int) i, "rx") >=
+                                        0);
                 for (int i = 0; i < 4; i++)
                         assert_true(sd_bus_message_close_container(m) >= 0);
                 if (n == 17)
@@ -480,8 +481,8 @@ static void test_exec_good(void **state) {
         sd_bus_message *m = message_new(f->bus);
 
         append_argv(m, 2, "--bind", 6);
-        assert_true(sd_bus_message_append(m, "aya{uh}a{sv}", 2, '/', 'w', 2, 0, p, 15, n, 2, "timeout-usec", "t",
-                                    UINT64_C(5), "detach", "b", 1) >= 0);
+        assert_true(sd_bus_message_append(m, "aya{uh}a{sv}", 2, '/', 'w', 2, 0, p, 15, n, 2, "timeout-usec",
+                                    "t", UINT64_C(5), "detach", "b", 1) >= 0);
         message_turn(m);
         assert_int_equal(options_read_exec(m, &a, NULL), 0);
         sd_bus_message_unref(m);
@@ -551,7 +552,8 @@ static void test_exec_options(void **state) {
         expect_exec_refusal(m, "cwd");
         m = message_new(f->bus);
         append_argv(m, 1, "x", 1);
-        assert_true(sd_bus_message_append(m, "aya{uh}a{sv}", 0, 0, 1, "env", "aay", 1, 3, 'A', 'B', 'C') >= 0);
+        assert_true(sd_bus_message_append(m, "aya{uh}a{sv}", 0, 0, 1, "env", "aay", 1, 3, 'A', 'B', 'C') >=
+                        0);
         expect_exec_refusal(m, "NAME=value");
 }
 
@@ -562,8 +564,8 @@ static void test_env_values_are_not_repeated_in_errors(void **state) {
         sd_bus_message *m = message_new(f->bus);
 
         append_argv(m, 1, "x", 1);
-        assert_true(sd_bus_message_append(m, "aya{uh}a{sv}", 0, 0, 1, "env", "aay", 1, 10, '1', '=', 's', 'e', 'c', 'r', 'e',
-                                    't', '4', '2') >= 0);
+        assert_true(sd_bus_message_append(m, "aya{uh}a{sv}", 0, 0, 1, "env", "aay", 1, 10, '1', '=', 's',
+                                    'e', 'c', 'r', 'e', 't', '4', '2') >= 0);
         message_turn(m);
         assert_true(options_read_exec(m, &a, &e) < 0);
         assert_null(strstr(e.message, "secret"));

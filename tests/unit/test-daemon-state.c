@@ -63,7 +63,8 @@ static void test_round_trip(void **state) {
 }
 
 static void test_building_has_little(void **state) {
-        _cleanup_(session_state_done) SessionState a = { .phase = STATE_BUILDING, .id = "x", .uid = 1 }, b = {};
+        _cleanup_(session_state_done) SessionState a = {.phase = STATE_BUILDING, .id = "x", .uid = 1},
+                                                   b = {};
         g_autofree char *text = NULL;
         size_t n;
 
@@ -111,9 +112,9 @@ static void expect_bad(const char *key, json_t *value) {
 }
 
 static void test_each_member_is_checked(void **state) {
-        static const char *const members[] = { "version", "phase", "id", "uid", "profile", "root", "network",
-                "config-hash", "digest", "plan-bytes", "created-usec", "idle-usec", "age-usec", "monitor-pid", "cgroup", "resolved",
-                "proven" };
+        static const char *const members[] = {"version", "phase", "id", "uid", "profile", "root", "network",
+                        "config-hash", "digest", "plan-bytes", "created-usec", "idle-usec", "age-usec",
+                        "monitor-pid", "cgroup", "resolved", "proven"};
 
         (void) state;
         for (size_t i = 0; i < ELEMENTSOF(members); i++) {
@@ -283,13 +284,14 @@ static void test_deleted_directory_is_not_made_again(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_round_trip),
-                cmocka_unit_test(test_building_has_little),
-                cmocka_unit_test(test_each_member_is_checked),
-                cmocka_unit_test(test_garbage),
-                cmocka_unit_test_setup_teardown(test_files, make_directory, remove_directory),
-                cmocka_unit_test_setup_teardown(test_directory_that_is_not_ours, make_directory, remove_directory),
-                cmocka_unit_test(test_deleted_directory_is_not_made_again),
+                        cmocka_unit_test(test_round_trip),
+                        cmocka_unit_test(test_building_has_little),
+                        cmocka_unit_test(test_each_member_is_checked),
+                        cmocka_unit_test(test_garbage),
+                        cmocka_unit_test_setup_teardown(test_files, make_directory, remove_directory),
+                        cmocka_unit_test_setup_teardown(
+                                        test_directory_that_is_not_ours, make_directory, remove_directory),
+                        cmocka_unit_test(test_deleted_directory_is_not_made_again),
         };
 
         return RUN_TESTS(tests);

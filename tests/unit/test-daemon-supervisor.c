@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The directories of ocsbd --standalone: made when missing, refused when they are not what they must be (threat T12). */
+/* The directories of ocsbd --standalone: made when missing, refused when they are not what they must be
+ * (threat T12). */
 
 #include "unit.h"
 

@@ -60,7 +60,7 @@ def uninstall():
     sh('systemctl', 'daemon-reload')
     sh('systemctl', 'reload', 'dbus')
     # postrm purge
-    sh('rm', '-rf', '/run/ocsb', '/var/lib/ocsb', '/etc/ocsb', '/etc/polkit-1/rules.d/50-ocsb.rules')
+    sh('rm', '-rf', '/run/ocsb', '/var/lib/ocsb', '/var/lib/ocsb-stage', '/etc/ocsb', '/etc/polkit-1/rules.d/50-ocsb.rules')
     sh('systemctl', 'reset-failed')
     left = sh('systemctl', 'list-units', '--all', '--plain', '--no-legend', '*ocsb*').stdout
     assert left == '', left

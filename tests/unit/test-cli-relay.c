@@ -497,5 +497,9 @@ int main(void) {
         };
 
         (void) signal(SIGPIPE, SIG_IGN);
+        /* nohup, and a shell that starts a job in the background, leave these ignored, which ocsbctl heeds. */
+        (void) signal(SIGINT, SIG_DFL);
+        (void) signal(SIGQUIT, SIG_DFL);
+        (void) signal(SIGHUP, SIG_DFL);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

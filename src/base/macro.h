@@ -23,6 +23,15 @@
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #endif
 
+/* gcc defines a macro, clang answers a question. */
+#if defined(__SANITIZE_ADDRESS__)
+#define OCSB_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define OCSB_ASAN 1
+#endif
+#endif
+
 #define streq(a, b) (strcmp((a), (b)) == 0)
 
 /* Move a pointer or an fd out of a variable whose cleanup would otherwise release it. */

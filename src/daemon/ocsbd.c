@@ -66,7 +66,7 @@ static int harden(void) {
         }
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
                 return -errno;
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(OCSB_ASAN)
         /* No other process of this uid looks into this one. The leak checker would have to. */
         if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
                 return -errno;

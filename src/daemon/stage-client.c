@@ -155,7 +155,7 @@ static int on_failed(StageClient *c, WireMessage *m) {
 }
 
 /* Killed before it was answered: the builder says nothing about that CREATE any more. */
-static void cancel_create(StageClient *c, const char *id) {
+static void cancel_create(StageClient *c, const char *id, uint32_t kill_tag) {
         GHashTableIter i;
         void *p;
 
@@ -163,7 +163,8 @@ static void cancel_create(StageClient *c, const char *id) {
         while (g_hash_table_iter_next(&i, NULL, &p)) {
                 StageRequest *q = p;
 
-                if (q->type != WIRE_CREATE || !streq(q->id, id))
+                /* One that was asked for behind the KILL is another session of that name (tags count up, and around). */
+                if (q->type != WIRE_CREATE || !streq(q->id, id) || (int32_t) (q->tag - kill_tag) > 0)
                         continue;
                 g_hash_table_iter_steal(&i);
                 fail_request(c, q, ECANCELED, "The session was ended while it was made.");
@@ -191,7 +192,7 @@ static int on_ended(StageClient *c, WireMessage *m) {
                 fail_request(c, q, EBADMSG, "The builder gave a wrong answer; try again.");
                 return -EBADMSG;
         }
-        cancel_create(c, ended.id);
+        cancel_create(c, ended.id, m->tag);
         c->handlers->killed(ended.reason, q->userdata, c->userdata);
         request_destroy(q);
         return 0;

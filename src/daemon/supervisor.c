@@ -193,7 +193,7 @@ static void become_worker(const Supervisor *s, const Worker *w, pid_t parent) {
 #if defined(OCSB_FAULT_POINTS)
                 pass = pass || str_has_prefix(*e, "OCSB_");
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(OCSB_ASAN)
                 pass = pass || str_has_prefix(*e, "ASAN_OPTIONS=") || str_has_prefix(*e, "UBSAN_OPTIONS=") ||
                                 str_has_prefix(*e, "LSAN_OPTIONS=");
 #endif

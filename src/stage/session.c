@@ -116,7 +116,7 @@ static void on_report(LoopSource *src, uint32_t events, void *userdata) {
 
 /* ---- the end of a session ---- */
 
-static void session_free(Session *x) {
+void session_free(Session *x) {
         Stage *s = x->stage;
 
         for (Session **p = &s->sessions; *p; p = &(*p)->next)

@@ -54,6 +54,7 @@ struct Stage {
 Session *session_find(Stage *s, const char *id);
 /* Takes record. NULL on out of memory. */
 Session *session_new(Stage *s, Record *record);
+void session_free(Session *x);
 /* Watches the monitor's life and, when there is a report socket, what it says. */
 int session_watch(Session *x);
 /* WIRE_CREATE: makes a session; every failure is answered here. */

@@ -393,8 +393,14 @@ static int run(void) {
                 return r;
         (void) notify_ready();
         r = loop_run(s.loop);
+        /* Of ours only: the sessions themselves go on. */
+        while (s.clients)
+                client_drop(s.clients);
+        while (s.sessions)
+                session_free(s.sessions);
         netns_pool_free(s.netns);
         template_store_free(s.templates);
+        loop_free(s.loop);
         return r;
 }
 

@@ -267,6 +267,7 @@ def argv_of(argv):
 class Session:
     def __init__(self, bus, path, ident):
         self.bus, self.path, self.id = bus, path, ident
+        self.execs = []  # kept: an exec whose status nobody holds is killed
 
     def call(self, member, signature="", *args, **how):
         return self.bus.call(self.path, SESSION, member, signature, args, **how)
@@ -281,7 +282,8 @@ class Session:
     def exec(self, argv, cwd=b"", fds=None, **values):
         """Starts; fds is number inside to descriptor."""
         ident, status = self.call("Exec", "aayaya{uh}a{sv}", argv_of(argv), cwd, dict(fds or {}), options(EXEC_OPTIONS, values))
-        return Exec(ident, socket.socket(fileno=status.to_raw_fd()), self)
+        self.execs.append(Exec(ident, socket.socket(fileno=status.to_raw_fd()), self))
+        return self.execs[-1]
 
     def run(self, argv, stdin=b"", cwd=b"", timeout=60, **values):
         """Runs to the end; the outcome with .out and .err."""
@@ -375,6 +377,8 @@ class Exec:
         self.status.close()
         if self.master is not None:
             os.close(self.master)
+        if self.session:
+            self.session.execs.remove(self)
 
 
 class Channel:

@@ -84,6 +84,45 @@ int record_foreach(int dir_fd, int (*fn)(const char *id, void *userdata), void *
         return r;
 }
 
+typedef struct Tidy {
+        int dir;
+        bool (*is_there)(const char *id, void *userdata);
+        void *userdata;
+} Tidy;
+
+static int tidy_user(const char *id, void *userdata) {
+        const Tidy *t = userdata;
+
+        if (!t->is_there(id, t->userdata))
+                (void) unlinkat(t->dir, id, 0);
+        return 0;
+}
+
+void records_tidy(int dir_fd, bool (*is_there)(const char *id, void *userdata), void *userdata) {
+        int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+        if (!d) {
+                fd_close(fd);
+                return;
+        }
+        for (struct dirent *e; (e = readdir(d));) {
+                size_t n = strlen(e->d_name);
+
+                if (n > 5 && e->d_name[0] == '.' && streq(e->d_name + n - 4, ".tmp"))
+                        (void) unlinkat(dir_fd, e->d_name, 0);
+                else if (str_has_prefix(e->d_name, ".p-")) {
+                        _cleanup_close_ int users = openat(dir_fd, e->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+                        Tidy t = { .dir = users, .is_there = is_there, .userdata = userdata };
+
+                        if (users >= 0)
+                                (void) record_foreach(users, tidy_user, &t);
+                        (void) unlinkat(dir_fd, e->d_name, AT_REMOVEDIR);
+                }
+        }
+        (void) closedir(d);
+}
+
 /* A journal is a list of NUL-terminated strings: "uid gid group…" of the owner, then paths. A torn last one (a kill
  * in the middle of a write) has no NUL. */
 typedef struct Journal {

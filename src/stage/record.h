@@ -29,6 +29,10 @@ void record_remove(int dir_fd, const char *id);
 /* Calls fn for the id of each record. */
 int record_foreach(int dir_fd, int (*fn)(const char *id, void *userdata), void *userdata);
 
+/* At start: takes away what a kill -9 in the middle of a write has left in /run/ocsb/stage: temporary files, and
+ * entries of sessions that are not there any more among those who rely on a placeholder. */
+void records_tidy(int dir_fd, bool (*is_there)(const char *id, void *userdata), void *userdata);
+
 /* Placeholders: things made on the host so that a denied name that did not exist cannot be made from inside. The
  * host path, with a "/" behind it when it is a directory, goes into the journal before the thing is made. */
 typedef struct Journals {

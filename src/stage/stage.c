@@ -243,6 +243,10 @@ static int clean_one(const char *id, void *userdata) {
         return 0;
 }
 
+static bool is_there(const char *id, void *userdata) {
+        return session_find(userdata, id) != NULL;
+}
+
 static bool monitor_lives(const Record *r) {
         uint64_t start;
 
@@ -382,6 +386,7 @@ static int run(void) {
         r = record_foreach(s.records, adopt_one, &s);
         if (r >= 0)
                 r = record_foreach(s.journals, clean_one, &s);
+        records_tidy(s.records, is_there, &s);
         if (r >= 0)
                 r = loop_add(s.loop, &s.signal_source, s.signals, EPOLLIN, on_signal, &s);
         if (r >= 0)

@@ -4,11 +4,9 @@
 
 #include "template.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
-#include "sys/mount.h"
 #include "sys/process.h"
 
 void template_done(Template *t) {
@@ -76,12 +74,11 @@ int template_decode(WireReader *r, size_t n_mounts, Template *ret) {
 }
 
 static bool source_is_current(const TemplateSource *s, const PlanMount *m) {
-        _cleanup_close_ int fd = path_open(m->source, O_PATH);
         struct stat st;
 
-        if (fd < 0)
+        if (stat(m->source, &st) < 0)
                 return !s->present;
-        return s->present && fstat(fd, &st) >= 0 && st.st_dev == s->dev && st.st_ino == s->ino;
+        return s->present && st.st_dev == s->dev && st.st_ino == s->ino;
 }
 
 bool template_is_current(const Template *t, const Plan *p) {

@@ -179,8 +179,7 @@ int memfd_check_sealed(int fd) {
         return seals >= 0 && (seals & SEALS) == SEALS ? 0 : -EPERM;
 }
 
-/* Namespaces, /proc/PID/mem, cgroup and sysfs files call themselves regular. */
-static bool is_kernel_file(int fd) {
+bool fd_is_kernel_fs(int fd) {
         struct statfs s;
 
         if (fstatfs(fd, &s) < 0)
@@ -195,9 +194,11 @@ static bool is_kernel_file(int fd) {
         case SECURITYFS_MAGIC:
         case SELINUX_MAGIC:
         case BPF_FS_MAGIC:
+        case DEVPTS_SUPER_MAGIC:
         case NSFS_MAGIC:
         case EFIVARFS_MAGIC:
         case 0x62656570UL: /* configfs */
+        case 0x50495045UL: /* pipefs */
         case 0x50494446UL: /* pidfs */
                 return true;
         default:
@@ -218,7 +219,7 @@ FdKind fd_kind(int fd) {
         case S_IFIFO:
                 return FD_KIND_PIPE;
         case S_IFREG:
-                return is_kernel_file(fd) ? FD_KIND_OTHER : FD_KIND_FILE;
+                return fd_is_kernel_fs(fd) ? FD_KIND_OTHER : FD_KIND_FILE;
         case S_IFDIR:
                 return FD_KIND_DIRECTORY;
         case S_IFSOCK:

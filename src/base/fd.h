@@ -54,6 +54,10 @@ typedef enum FdKind {
         _FD_KIND_INVALID = -EINVAL,
 } FdKind;
 
+/* Whether fd is on a file system that is an interface of the kernel, or cannot be asked. Namespaces, /proc/PID/mem,
+ * cgroup and sysfs files call themselves regular: for a sandbox they are not, whatever path leads to them. */
+bool fd_is_kernel_fs(int fd);
+
 /* What an fd from outside is, by fstat() and F_GETFL only: nothing is opened, nothing is resolved. -errno on error. */
 FdKind fd_kind(int fd);
 const char *fd_kind_to_string(FdKind k);

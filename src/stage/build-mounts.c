@@ -8,11 +8,9 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -140,33 +138,6 @@ static int open_target(BuildContext *c, const char *target, bool is_dir) {
         return TAKE_FD(cur);
 }
 
-/* Kernel interfaces that are no files for a sandbox, whatever path leads to them. */
-static bool is_kernel_fs(int fd) {
-        struct statfs s;
-
-        if (fstatfs(fd, &s) < 0)
-                return true;
-        switch ((unsigned long) s.f_type) {
-        case PROC_SUPER_MAGIC:
-        case SYSFS_MAGIC:
-        case CGROUP_SUPER_MAGIC:
-        case CGROUP2_SUPER_MAGIC:
-        case DEBUGFS_MAGIC:
-        case TRACEFS_MAGIC:
-        case SECURITYFS_MAGIC:
-        case SELINUX_MAGIC:
-        case BPF_FS_MAGIC:
-        case DEVPTS_SUPER_MAGIC:
-        case NSFS_MAGIC:
-        case EFIVARFS_MAGIC:
-        case 0x62656570UL: /* configfs */
-        case 0x50495045UL: /* pipefs */
-                return true;
-        default:
-                return false;
-        }
-}
-
 static bool is_system_tree(const char *path) {
         return path_is_beneath(path, "/usr") || path_is_beneath(path, "/opt");
 }
@@ -192,7 +163,7 @@ static int check_source(BuildContext *c, const PlanMount *m, int fd, char *real,
                 return -errno;
         if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
                 return build_fail(c, -ENOTSUP, "%s: only directories and regular files can be granted", m->target);
-        if (is_kernel_fs(fd) || is_runtime_fs(&st))
+        if (fd_is_kernel_fs(fd) || is_runtime_fs(&st))
                 return build_fail(c, -EPERM, "%s: kernel interfaces are never granted", m->target);
         r = fd_path(fd, real, size);
         if (r < 0)

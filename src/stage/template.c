@@ -100,7 +100,7 @@ typedef struct Entry {
 } Entry;
 
 struct TemplateStore {
-        Entry entries[TEMPLATE_STORE_MAX]; /* most recently used first */
+        Entry entries[TEMPLATE_STORE_MAX]; /* newest first */
         size_t n;
 };
 
@@ -133,17 +133,6 @@ static size_t find(const TemplateStore *s, const WireWriter *key) {
         return i;
 }
 
-void template_store_touch(TemplateStore *s, const WireWriter *key) {
-        size_t i = find(s, key);
-        Entry e;
-
-        if (i == 0 || i >= s->n)
-                return;
-        e = s->entries[i];
-        memmove(s->entries + 1, s->entries, i * sizeof(Entry));
-        s->entries[0] = e;
-}
-
 static void *copy_of(const void *data, size_t len) {
         void *p = malloc(len + 1);
 
@@ -164,7 +153,7 @@ int template_store_put(TemplateStore *s, const WireWriter *key, const void *body
                 return -ENOMEM;
         }
         if (i == s->n && s->n == TEMPLATE_STORE_MAX)
-                i = s->n - 1; /* the least recently used one goes */
+                i = s->n - 1; /* the oldest goes */
         if (i < s->n) {
                 free(s->entries[i].key);
                 free(s->entries[i].body);

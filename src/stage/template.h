@@ -34,7 +34,7 @@ int template_decode(WireReader *r, size_t n_mounts, Template *ret);
  * rename: a mount of the old inode would be stale). Takes on the caller's fs identity meanwhile. */
 bool template_is_current(const Template *t, const Plan *plan);
 
-/* What ocsb-stage keeps: a few templates, least recently used last. */
+/* What ocsb-stage keeps: a few templates, the oldest last. */
 #define TEMPLATE_STORE_MAX 8u
 typedef struct TemplateStore TemplateStore;
 TemplateStore *template_store_new(void);
@@ -43,8 +43,6 @@ TemplateStore *template_store_free(TemplateStore *s);
 int template_store_put(TemplateStore *s, const WireWriter *key, const void *body, size_t len, int fd);
 /* Decodes the entry of that key into *ret with a duplicate of its fd. -ENOENT. */
 int template_store_get(TemplateStore *s, const WireWriter *key, size_t n_mounts, Template *ret);
-/* Moves the key's entry to the front. */
-void template_store_touch(TemplateStore *s, const WireWriter *key);
 /* The host's mounts have changed. */
 void template_store_clear(TemplateStore *s);
 /* Writes the numbers of its descriptors, borrowed, at most TEMPLATE_STORE_MAX; returns how many. */

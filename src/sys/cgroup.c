@@ -174,12 +174,6 @@ int cgroup_freeze(int dir_fd, bool freeze, int timeout_ms) {
         return r < 0 ? r : events_wait(dir_fd, "frozen ", freeze, timeout_ms);
 }
 
-int cgroup_is_populated(int dir_fd) {
-        _cleanup_close_ int fd = openat(dir_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-
-        return fd < 0 ? -errno : events_value(fd, "populated ");
-}
-
 int cgroup_counter(int dir_fd, const char *file, const char *key, uint64_t *ret) {
         _cleanup_free_ char *text = NULL;
         char *line, *save = NULL;

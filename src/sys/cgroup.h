@@ -32,8 +32,6 @@ int cgroup_delegate(int dir_fd, uid_t uid, gid_t gid);
 int cgroup_kill(int dir_fd);
 /* Writes cgroup.freeze and waits until cgroup.events says so, at most timeout_ms. */
 int cgroup_freeze(int dir_fd, bool freeze, int timeout_ms);
-/* 1 when processes live in or below it. */
-int cgroup_is_populated(int dir_fd);
 /* Counter of a "name value" file, as memory.events "oom_kill". */
 int cgroup_counter(int dir_fd, const char *file, const char *key, uint64_t *ret);
 

@@ -56,10 +56,6 @@ Loop *loop_free(Loop *l) {
         return NULL;
 }
 
-int loop_fd(const Loop *l) {
-        return l->epoll_fd;
-}
-
 int loop_add(Loop *l, LoopSource *s, int fd, uint32_t events, LoopHandler handler, void *userdata) {
         struct epoll_event e = { .events = events, .data.ptr = s };
 
@@ -69,12 +65,6 @@ int loop_add(Loop *l, LoopSource *s, int fd, uint32_t events, LoopHandler handle
                 return -errno;
         }
         return 0;
-}
-
-int loop_modify(Loop *l, LoopSource *s, uint32_t events) {
-        struct epoll_event e = { .events = events, .data.ptr = s };
-
-        return epoll_ctl(l->epoll_fd, EPOLL_CTL_MOD, s->fd, &e) < 0 ? -errno : 0;
 }
 
 void loop_remove(Loop *l, LoopSource *s) {

@@ -27,7 +27,6 @@ DEFINE_CLEANUP(Loop, loop_free)
 /* The source lives in the caller's memory. A handler may remove (and free) any source: events that were already
  * fetched for a removed one are dropped. */
 int loop_add(Loop *l, LoopSource *s, int fd, uint32_t events, LoopHandler handler, void *userdata);
-int loop_modify(Loop *l, LoopSource *s, uint32_t events);
 void loop_remove(Loop *l, LoopSource *s);
 
 typedef struct LoopTimer {
@@ -47,4 +46,3 @@ uint64_t now_realtime(void);
 /* Runs until loop_quit(); returns its value, or -errno. */
 int loop_run(Loop *l);
 void loop_quit(Loop *l, int value);
-int loop_fd(const Loop *l);

@@ -154,11 +154,12 @@ static unsigned count_cgroups(const char *path) {
         if (!d)
                 return 0;
         for (struct dirent *e; (e = readdir(d));) {
-                char sub[4096];
+                _cleanup_free_ char *sub = NULL;
 
                 if (e->d_type != DT_DIR || e->d_name[0] == '.')
                         continue;
-                (void) snprintf(sub, sizeof(sub), "%s/%s", path, e->d_name);
+                if (asprintf(&sub, "%s/%s", path, e->d_name) < 0)
+                        abort();
                 n += 1 + count_cgroups(sub);
         }
         (void) closedir(d);

@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "codec.h"
+#include "network.h"
 
 #define PLAN_MOUNTS_MAX 512u
 #define PLAN_DENIALS_MAX 512u
@@ -34,8 +35,10 @@ typedef enum PlanRoot {
         _PLAN_ROOT_INVALID = -EINVAL,
 } PlanRoot;
 
+/* From closed to open. */
 typedef enum PlanNetwork {
         PLAN_NETWORK_NONE, /* own network namespace with lo only */
+        PLAN_NETWORK_NAT,  /* and an interface: the public internet and the grants, docs/firewall.md */
         _PLAN_NETWORK_MAX,
         _PLAN_NETWORK_INVALID = -EINVAL,
 } PlanNetwork;
@@ -107,6 +110,7 @@ typedef struct Plan {
         size_t n_groups;
         PlanRoot root;
         PlanNetwork network;
+        NetIntent net; /* NAT: what it may reach beyond the public internet; all zero otherwise */
         char hostname[64];
         char *workdir; /* default cwd, normal absolute path inside */
         PlanMount *mounts; /* in the order in which they are made */
@@ -152,6 +156,8 @@ int plan_validate(const Plan *p, const char **ret_why);
  * /run, /var/run, /etc and /var when written to, the daemons' own directories, and what lies beneath those that
  * are refused as trees. */
 bool plan_source_is_forbidden(const char *path, bool write);
+/* NULL, or why it is (static text); a path that is not normal is refused as well. */
+const char *plan_source_refusal(const char *path, bool write);
 
 const char *plan_root_to_string(PlanRoot v);
 PlanRoot plan_root_from_string(const char *s);

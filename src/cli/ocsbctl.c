@@ -6,11 +6,11 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/libc.h"
 #include "front.h"
 #include "report.h"
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/libc.h"
 #include "stage/probe.h"
 #include "sys/landlock.h"
 #include "sys/mount.h"

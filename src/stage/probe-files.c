@@ -20,6 +20,7 @@
 #include <sys/xattr.h>
 
 #include "base/fd.h"
+#include "base/libc.h"
 #include "base/text.h"
 
 #define PATHS_MAX 16u /* of each kind: a plan may have hundreds, and a create waits for us */

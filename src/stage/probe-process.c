@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/libc.h"
 
 static void try_proc_view(Probe *p) {
         static const char *const readable[] = {"/proc/kcore", "/proc/kmsg", "/proc/kallsyms", "/proc/iomem",

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/libc.h"
 #include "base/text.h"
 
 ProbeResult probe_judge(unsigned refusals, int error) {

@@ -35,14 +35,14 @@ int net_protocol_from_string(const char *s); /* NetProtocol or -EINVAL */
 /* One destination beyond what network "nat" allows by itself (TCP to the public internet, DNS to the resolvers). */
 typedef struct NetGrant {
         uint32_t id;         /* 1 …, unique in the session, never used again in it */
-        NetPrefix to;
+        NetPrefix to;        /* never a whole family (length 0), never IPv4-carrying IPv6 */
         uint32_t protocol;   /* NetProtocol */
         uint32_t port_first, port_last; /* 1 … 65535, first <= last; both 0 for ICMP */
-        uint64_t until_usec; /* CLOCK_REALTIME; USEC_INFINITY: as long as the session */
+        uint64_t until_usec; /* CLOCK_REALTIME, not 0; USEC_INFINITY: as long as the session */
 } NetGrant;
 
 typedef struct NetIntent {
-        NetAddress resolvers[NET_RESOLVERS_MAX];
+        NetAddress resolvers[NET_RESOLVERS_MAX]; /* none twice, no multicast or unspecified one */
         size_t n_resolvers;
         NetGrant grants[NET_GRANTS_MAX]; /* ascending ids */
         size_t n_grants;
@@ -59,6 +59,8 @@ bool net_grant_equal(const NetGrant *a, const NetGrant *b);
 /* Private, special and metadata ranges, blocked unless granted (IANA special-purpose registries, RFC 6890). */
 extern const char *const net_private_ipv4[]; /* NULL-terminated prefixes */
 extern const char *const net_private_ipv6[];
+/* The first of them that shares an address with p, or NULL. */
+const char *net_private_range(const NetPrefix *p);
 
 typedef enum FwType {
         /* ocsb-stage to ocsb-fw */

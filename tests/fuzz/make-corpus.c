@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "wire/message.h"
+#include "wire/network.h"
 #include "wire/plan.h"
 
 static int corpus_fd = -EBADF;
@@ -97,17 +98,54 @@ static void make_plans(void) {
         seed_plan("source-in-run", p);
 }
 
-/* Messages: the first byte is the index in decoders[] of fuzz-message.c. */
+/* Messages: the first byte is the index in decoders[] of fuzz-message.c or fuzz-network.c. */
 
-static void seed_message(uint8_t decoder, const char *name, WireWriter *w) {
+static void seed_body(const char *target, uint8_t decoder, const char *name, WireWriter *w) {
         _cleanup_free_ uint8_t *data = malloc(w->len + 1);
 
         check(w->error);
         check(data ? 0 : -ENOMEM);
         data[0] = decoder;
         memcpy(data + 1, w->data, w->len);
-        seed("message", name, data, w->len + 1);
+        seed(target, name, data, w->len + 1);
         wire_writer_done(w);
+}
+
+static void seed_message(uint8_t decoder, const char *name, WireWriter *w) {
+        seed_body("message", decoder, name, w);
+}
+
+static void make_network(void) {
+        static const char *const texts[] = { "192.168.0.0/16", "2001:db8::/32", "::ffff:10.0.0.1", "010.0.0.1", "fe80::1%eth0", "10.0.0.1/8" };
+        NetIntent intent = { .n_resolvers = 2, .n_grants = 2, .resolvers = { { 4, { 1, 1, 1, 1 } }, { 6, { 0x26, [15] = 1 } } } };
+        FwAttach attach = { .id = "a", .uid = 1000 };
+        FwAttached attached = { .id = "a", .interface = "ocsb1", .ipv4 = { 4, { 198, 18, 0, 1 } } };
+        FwSession session = { .attached = attached, .packets = { 1, 2 } };
+        FwStatus status = { .ipv6 = 1, .pool_ipv4 = { { 4, { 198, 18 } }, 16 }, .pool_ipv6 = { { 6, { 0xfd, 1 } }, 64 },
+                .host_addresses = intent.resolvers, .n_host_addresses = 2, .problems = (char *) "x", .sessions = &session, .n_sessions = 1 };
+        WireWriter w = {};
+
+        intent.grants[0] = (NetGrant) { 1, { { 4, { 192, 168, 1, 2 } }, 32 }, NET_PROTOCOL_TCP, 80, 81, USEC_INFINITY };
+        intent.grants[1] = (NetGrant) { 2, { { 6, { 0xfd } }, 8 }, NET_PROTOCOL_ICMP, 0, 0, 5 };
+        attach.intent = session.intent = intent;
+        net_intent_encode(&w, &intent);
+        seed_body("network", 0, "intent", &w);
+        intent.grants[1].id = 1;
+        net_intent_encode(&w, &intent);
+        seed_body("network", 0, "intent-ids", &w);
+        fw_attach_encode(&w, &attach);
+        seed_body("network", 1, "attach", &w);
+        fw_attached_encode(&w, &attached);
+        seed_body("network", 2, "attached", &w);
+        fw_status_encode(&w, &status);
+        seed_body("network", 3, "status", &w);
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                char name[16], data[64];
+
+                (void) snprintf(name, sizeof(name), "text-%zu", i);
+                (void) snprintf(data, sizeof(data), "\x04%s", texts[i]);
+                seed("network", name, data, strlen(data));
+        }
 }
 
 static void make_messages(void) {
@@ -214,6 +252,7 @@ int main(int argc, char *argv[]) {
         check(corpus_fd < 0 ? -errno : 0);
         make_plans();
         make_messages();
+        make_network();
         make_datagrams();
         make_texts();
         fd_close(corpus_fd);

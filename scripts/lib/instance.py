@@ -204,11 +204,12 @@ def _alive(pid):
 class Stack:
     """dbus-daemon, polkitd and the supervisor of ocsbd."""
 
-    def __init__(self, daemon_env, cgroup):
+    def __init__(self, daemon_env, cgroup, firewall):
         self.env = {"PATH": PATH, "LANG": "C.UTF-8",
                     "ASAN_OPTIONS": f"log_path={HERE}/sanitizer/asan:exitcode=99",
                     "UBSAN_OPTIONS": f"log_path={HERE}/sanitizer/ubsan:print_stacktrace=1", **daemon_env}
         self.cgroup = cgroup
+        self.daemon = [DAEMON, "--standalone"] + ([] if firewall else ["--no-firewall"])
         self.pids = {}
 
     def start(self, with_daemon):
@@ -225,7 +226,7 @@ class Stack:
             raise Failure("polkitd is not installed")
         self._started("polkitd", spawn([polkit], f"{HERE}/log/polkitd"))
         if with_daemon:
-            self._started("supervisor", spawn([DAEMON, "--standalone"], f"{HERE}/log/ocsbd", self.env, self.cgroup))
+            self._started("supervisor", spawn(self.daemon, f"{HERE}/log/ocsbd", self.env, self.cgroup))
         asking = minibus.MiniBus(BUS_SOCKET)
         for who, name in (("supervisor", BUS_NAME), ("polkitd", "org.freedesktop.PolicyKit1")):
             if who in self.pids and not asking.wait_for(name, lambda: _alive(self.pids[who])):

@@ -2,13 +2,17 @@
 """The system calls that Python 3.11 has no function for, and the cgroup tree of an instance."""
 
 import ctypes
+import fcntl
 import os
+import socket
+import struct
 import time
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
 
 MS_NOSUID = 2
 MS_NODEV = 4
@@ -37,6 +41,16 @@ def mount(source, target, fstype=None, flags=0, data=None):
 
 def unshare(flags):
     _check(_libc.unshare(flags), "unshare")
+
+
+def network_namespace(pid):
+    """What names the network namespace of a process: each has files of its own in /proc. Unlike /proc/PID/ns/net anybody may look."""
+    return os.stat(f"/proc/{pid}/net/dev").st_ino
+
+
+def loopback_up():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        fcntl.ioctl(s, 0x8914, struct.pack("16sh22x", b"lo", 0x41))  # SIOCSIFFLAGS: IFF_UP | IFF_RUNNING
 
 
 def die_with_parent(signal):

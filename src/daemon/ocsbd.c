@@ -29,7 +29,8 @@ static void help(void) {
                "  -h --help            Show this help\n"
                "     --version         Show the version\n"
                "     --standalone      As root, where systemd is not PID 1: start ocsb-stage and, as user\n"
-               "                       ocsb, this daemon, and again when they end\n"
+               "                       ocsb, this daemon, and ocsb-fw, and again when they end\n"
+               "     --no-firewall     With --standalone: never start ocsb-fw; network \"nat\" is refused\n"
                "     --libexec=DIR     With --standalone: where ocsb-stage, ocsb-init and ocsbd are\n"
                "     --log-level=LEVEL err, warning, notice, info or debug\n"
                "     --bus-introspect  Print what the objects on the bus look like\n");
@@ -144,6 +145,7 @@ int main(int argc, char *argv[]) {
         enum {
                 ARG_VERSION = 0x100,
                 ARG_STANDALONE,
+                ARG_NO_FIREWALL,
                 ARG_LIBEXEC,
                 ARG_LOG_LEVEL,
                 ARG_INTROSPECT,
@@ -152,12 +154,13 @@ int main(int argc, char *argv[]) {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "standalone", no_argument, NULL, ARG_STANDALONE },
+                { "no-firewall", no_argument, NULL, ARG_NO_FIREWALL },
                 { "libexec", required_argument, NULL, ARG_LIBEXEC },
                 { "log-level", required_argument, NULL, ARG_LOG_LEVEL },
                 { "bus-introspect", no_argument, NULL, ARG_INTROSPECT },
                 {},
         };
-        bool standalone = false;
+        bool standalone = false, firewall = true;
         int c, level;
 
         while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
@@ -170,6 +173,9 @@ int main(int argc, char *argv[]) {
                         return EXIT_SUCCESS;
                 case ARG_STANDALONE:
                         standalone = true;
+                        break;
+                case ARG_NO_FIREWALL:
+                        firewall = false;
                         break;
                 case ARG_LIBEXEC:
                         arg_libexec = optarg;
@@ -192,7 +198,7 @@ int main(int argc, char *argv[]) {
                 return 2;
         }
         if (standalone)
-                return supervisor_run(arg_libexec);
+                return supervisor_run(arg_libexec, firewall);
         c = run();
         return c < 0 ? EXIT_FAILURE : c;
 }

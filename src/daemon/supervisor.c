@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <glib.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,8 +23,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "sys/cgroup.h"
 #include "sys/process.h"
 #include "wire/message.h"
+#include "wire/network.h"
 
 #define NOFILE 65536u
 #define RESTART_PAUSE_FIRST_USEC (50 * UINT64_C(1000))
@@ -32,11 +35,20 @@
 #define RESTART_FORGET_USEC (10 * USEC_PER_SEC)
 #define STOP_TIMEOUT_USEC (10 * USEC_PER_SEC)
 
+enum {
+        WORKER_STAGE,
+        WORKER_DAEMON,
+        WORKER_FIREWALL,
+        _WORKER_MAX,
+};
+
 typedef struct Worker {
         const char *program;     /* below libexec */
         const char *socket_name; /* LISTEN_FDNAMES */
-        bool unprivileged;
-        int socket;
+        uid_t uid; /* 0: stays root */
+        gid_t gid;
+        uint64_t capabilities;   /* of one that is not root */
+        int socket;              /* none: this one is not started */
         pid_t pid;               /* 0: not running */
         uint64_t started, due, pause;
 } Worker;
@@ -46,7 +58,7 @@ typedef struct Supervisor {
         uid_t uid;
         gid_t gid;
         int lock;
-        Worker workers[2];
+        Worker workers[_WORKER_MAX];
         bool stopping;
 } Supervisor;
 
@@ -120,6 +132,7 @@ static int open_parent(const char *path) {
 
 static int make_directories(Supervisor *s) {
         _cleanup_close_ int run = open_parent("/run"), var = open_parent("/var/lib"), top = -EBADF;
+        const Worker *fw = s->workers + WORKER_FIREWALL;
         int r;
 
         if (run < 0)
@@ -133,6 +146,8 @@ static int make_directories(Supervisor *s) {
                 r = make_dir(top, "state", s->uid, s->gid, 0700, OCSB_RUN_DIR "/state", NULL);
         if (r >= 0)
                 r = make_dir(top, "stage", 0, 0, 0700, OCSB_RUN_DIR "/stage", NULL);
+        if (r >= 0 && fw->uid != 0)
+                r = make_dir(top, "fw", fw->uid, fw->gid, 0700, OCSB_FW_STATE_DIR, NULL);
         if (r >= 0)
                 r = make_dir(var, "ocsb", s->uid, s->gid, 0700, "/var/lib/ocsb", NULL);
         if (r < 0)
@@ -153,7 +168,7 @@ static int listen_at(const char *path, mode_t mode, uid_t uid, gid_t gid, int *r
 
         /* Between the two calls the socket is root's and still narrower than it will be. */
         fd = wire_listen(path, mode);
-        if (fd < 0 || (uid != 0 && lchown(path, uid, gid) < 0)) {
+        if (fd < 0 || ((uid != 0 || gid != 0) && lchown(path, uid, gid) < 0)) {
                 int r = fd < 0 ? fd : -errno;
 
                 log_error("Failed to listen at %s: %s", path, g_strerror(-r));
@@ -203,9 +218,10 @@ static void become_worker(const Supervisor *s, const Worker *w, pid_t parent) {
         env[n] = NULL;
 
         signals_reset();
-        if (w->unprivileged && identity_drop(s->uid, s->gid) < 0)
+        if (w->uid != 0 && (w->capabilities ? identity_become_with(w->uid, w->gid, w->capabilities)
+                                            : identity_drop(w->uid, w->gid)) < 0)
                 return;
-        if (prctl(PR_SET_NO_NEW_PRIVS, w->unprivileged, 0, 0, 0) < 0 && w->unprivileged)
+        if (prctl(PR_SET_NO_NEW_PRIVS, w->uid != 0, 0, 0, 0) < 0 && w->uid != 0)
                 return;
         /* A change of identity clears it, hence last; and the parent may have ended before. */
         if (prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) < 0 || getppid() != parent)
@@ -284,6 +300,8 @@ static uint64_t start_due(Supervisor *s) {
         for (size_t i = 0; i < ELEMENTSOF(s->workers); i++) {
                 Worker *w = s->workers + i;
 
+                if (w->socket < 0)
+                        continue;
                 if (w->pid == 0 && w->due <= now)
                         start_worker(s, w);
                 if (w->pid == 0)
@@ -314,8 +332,8 @@ static void loop(Supervisor *s, const sigset_t *mask) {
                         signal_workers(s, SIGTERM);
                         break;
                 case SIGHUP:
-                        if (s->workers[1].pid > 0)
-                                (void) kill(s->workers[1].pid, SIGHUP);
+                        if (s->workers[WORKER_DAEMON].pid > 0)
+                                (void) kill(s->workers[WORKER_DAEMON].pid, SIGHUP);
                         break;
                 default:
                         break;
@@ -337,41 +355,93 @@ static void raise_nofile(void) {
         }
 }
 
-int supervisor_run(const char *libexec_dir) {
+/* A cgroup with processes in it cannot hand controllers to its children ("no internal processes"): ours move into a
+ * leaf beside ocsb.slice, which ocsb-stage makes where it would be without the leaf. Where that fails, limits that need
+ * a controller are refused by name, as before. */
+static void enter_leaf(void) {
+        char mount[256], own[256], path[600];
+        size_t n;
+
+        if (cgroup_mount_point(mount, sizeof(mount)) < 0 || cgroup_of(0, own, sizeof(own)) < 0)
+                return;
+        n = strlen(own);
+        if (n >= strlen(CGROUP_DAEMONS) && streq(own + n - strlen(CGROUP_DAEMONS), CGROUP_DAEMONS))
+                return;
+        (void) snprintf(path, sizeof(path), "%s%s" CGROUP_DAEMONS, mount, streq(own, "/") ? "" : own);
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+                return;
+        (void) strcat(path, "/cgroup.procs");
+        (void) file_write_at(AT_FDCWD, path, "0");
+}
+
+/* Network "nat" needs its own user and program; everything else works without them. */
+static void find_firewall(Supervisor *s, bool wanted) {
+        const struct passwd *pw = wanted ? getpwnam("ocsb-fw") : NULL;
+        Worker *w = s->workers + WORKER_FIREWALL;
+        char path[PATH_MAX];
+
+        (void) unlink(OCSB_FW_SOCKET);
+        if (!wanted)
+                return;
+        (void) snprintf(path, sizeof(path), "%s/%s", s->libexec_dir, w->program);
+        if (!pw || pw->pw_uid == 0)
+                log_warning("There is no user \"ocsb-fw\": no session gets network \"nat\". Run systemd-sysusers, or useradd --system ocsb-fw");
+        else if (access(path, X_OK) < 0)
+                log_warning("%s is not there: no session gets network \"nat\"", path);
+        else {
+                w->uid = pw->pw_uid;
+                w->gid = pw->pw_gid;
+        }
+}
+
+static int listen_all(Supervisor *s) {
+        Worker *fw = s->workers + WORKER_FIREWALL;
+        int r;
+
+        r = listen_at(OCSB_STAGE_SOCKET, 0600, s->uid, s->gid, &s->workers[WORKER_STAGE].socket);
+        if (r >= 0)
+                r = listen_at(OCSB_CHANNEL_SOCKET, 0666, 0, 0, &s->workers[WORKER_DAEMON].socket);
+        if (r >= 0 && fw->uid != 0)
+                r = listen_at(OCSB_FW_SOCKET, 0660, 0, s->gid, &fw->socket);
+        return r;
+}
+
+static bool find_daemon(Supervisor *s) {
+        const struct passwd *pw = getpwnam("ocsb");
+
+        if (!pw || pw->pw_uid == 0) {
+                log_error("There is no user \"ocsb\": run systemd-sysusers, or useradd --system ocsb");
+                return false;
+        }
+        s->uid = s->workers[WORKER_DAEMON].uid = pw->pw_uid;
+        s->gid = s->workers[WORKER_DAEMON].gid = pw->pw_gid;
+        return true;
+}
+
+int supervisor_run(const char *libexec_dir, bool firewall) {
         Supervisor s = {
-                        .libexec_dir = libexec_dir,
-                        .lock = -EBADF,
-                        .workers =
-                                        {
-                                                        {.program = "ocsb-stage",
-                                                                        .socket_name = "stage",
-                                                                        .socket = -EBADF},
-                                                        {.program = "ocsbd",
-                                                                        .socket_name = "channel",
-                                                                        .socket = -EBADF,
-                                                                        .unprivileged = true},
-                                        },
+                .libexec_dir = libexec_dir,
+                .lock = -EBADF,
+                .workers = {
+                        [WORKER_STAGE] = { .program = "ocsb-stage", .socket_name = "stage", .socket = -EBADF },
+                        [WORKER_DAEMON] = { .program = "ocsbd", .socket_name = "channel", .socket = -EBADF },
+                        [WORKER_FIREWALL] = { .program = "ocsb-fw", .socket_name = "fw", .socket = -EBADF,
+                                .capabilities = UINT64_C(1) << CAP_NET_ADMIN },
+                },
         };
-        const struct passwd *pw;
         sigset_t mask;
 
         if (geteuid() != 0) {
                 log_error("--standalone is started as root; it starts the daemon proper as user ocsb");
                 return EXIT_FAILURE;
         }
-        pw = getpwnam("ocsb");
-        if (!pw || pw->pw_uid == 0) {
-                log_error("There is no user \"ocsb\": run systemd-sysusers, or useradd --system ocsb");
-                return EXIT_FAILURE;
-        }
-        s.uid = pw->pw_uid;
-        s.gid = pw->pw_gid;
-
         (void) umask(022);
-        if (chdir("/") < 0 || make_directories(&s) < 0 ||
-                        listen_at(OCSB_STAGE_SOCKET, 0600, s.uid, s.gid, &s.workers[0].socket) < 0 ||
-                        listen_at(OCSB_CHANNEL_SOCKET, 0666, 0, 0, &s.workers[1].socket) < 0)
+        if (!find_daemon(&s))
                 return EXIT_FAILURE;
+        find_firewall(&s, firewall);
+        if (chdir("/") < 0 || make_directories(&s) < 0 || listen_all(&s) < 0)
+                return EXIT_FAILURE;
+        enter_leaf();
         raise_nofile();
         if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
                 log_error("Failed to become a subreaper: %s", g_strerror(errno));

@@ -208,8 +208,10 @@ static int open_slice(Stage *s) {
         r = cgroup_of(0, own, sizeof(own));
         if (r < 0)
                 return r;
-        /* A restarted stage is a child of the same supervisor: the same directory, unless it was started from
-         * within a leaf of its own. */
+        /* Beside the leaf in which the supervisor of --standalone and this process sit. */
+        if (strlen(own) >= strlen(CGROUP_DAEMONS) &&
+                        streq(own + strlen(own) - strlen(CGROUP_DAEMONS), CGROUP_DAEMONS))
+                own[strlen(own) - strlen(CGROUP_DAEMONS)] = 0;
         (void) snprintf(s->slice_path, sizeof(s->slice_path), "%s%s", mount, streq(own, "/") ? "" : own);
         dir = open(s->slice_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir < 0)

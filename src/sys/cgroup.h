@@ -15,6 +15,10 @@ int cgroup_mount_point(char *buf, size_t size);
 /* The calling process's (pid 0) or another's path below it, from the "0::" line of /proc/PID/cgroup. */
 int cgroup_of(pid_t pid, char *buf, size_t size);
 
+/* Where the supervisor of --standalone and its daemons sit, below the cgroup in which it was started and beside
+ * ocsb.slice. */
+#define CGROUP_DAEMONS "/ocsb-daemons"
+
 /* Makes (when missing) and opens name beneath dir_fd. */
 int cgroup_make(int dir_fd, const char *name);
 /* Whether controller is in cgroup.controllers of the directory, and in its cgroup.subtree_control after an attempt

@@ -158,6 +158,29 @@ int identity_become(uid_t uid, gid_t gid) {
         return 0;
 }
 
+int identity_become_with(uid_t uid, gid_t gid, uint64_t capabilities) {
+        struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct d[2] = {};
+        int r;
+
+        r = capabilities_bound(capabilities);
+        if (r < 0)
+                return r;
+        if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+                return -errno;
+        r = identity_become(uid, gid);
+        if (r < 0)
+                return r;
+        for (int i = 0; i < 2; i++)
+                d[i].permitted = d[i].effective = d[i].inheritable = (uint32_t) (capabilities >> (32 * i));
+        if (syscall(SYS_capset, &h, d) < 0 || prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+                return -errno;
+        for (unsigned long c = 0; c < 64; c++)
+                if ((capabilities >> c) & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, c, 0, 0) < 0)
+                        return -errno;
+        return 0;
+}
+
 int identity_fs_enter(uid_t uid, gid_t gid, const gid_t *groups, size_t n) {
         if (setgroups(n, groups) < 0)
                 return -errno;

@@ -34,6 +34,9 @@ int capabilities_verify_empty(void);
 
 /* setgroups(none), then real, effective and saved ids, then verifies by reading them back. */
 int identity_become(uid_t uid, gid_t gid);
+/* Becomes uid:gid with the capabilities of the mask in every set, ambient and bounding included, so that the program
+ * that is executed next has these and can get no other. */
+int identity_become_with(uid_t uid, gid_t gid, uint64_t capabilities);
 /* Takes on a user's rights to files only (fsuid, fsgid, groups); the kernel drops the file capabilities meanwhile. */
 int identity_fs_enter(uid_t uid, gid_t gid, const gid_t *groups, size_t n);
 int identity_fs_leave(void);

@@ -70,6 +70,7 @@ class Stack:
         self.pids = dict((name, int(pid)) for name, pid in (line.split() for line in read(os.environ["OCSB_PIDS"]).splitlines()))
         self.original_rules = {p.name: p.read_bytes() for p in RULES.iterdir()}
         self.mock = None
+        self.command = read(f"/proc/{self.supervisor}/cmdline").split("\0")[:-1]
 
     # polkit
 
@@ -157,7 +158,7 @@ class Stack:
         base = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "ASAN_OPTIONS": "log_path=/run/with-ocsb/sanitizer/asan",
                 "UBSAN_OPTIONS": "log_path=/run/with-ocsb/sanitizer/ubsan:print_stacktrace=1"}
         self.pids["supervisor"] = subprocess.Popen(
-            ["/usr/libexec/ocsb/ocsbd", "--standalone"], env={**base, **env}, stdin=subprocess.DEVNULL,
+            self.command, env={**base, **env}, stdin=subprocess.DEVNULL,
             stdout=open(LOG / "ocsbd", "ab"), stderr=subprocess.STDOUT, start_new_session=True, cwd="/").pid
         self.wait_ready()
 

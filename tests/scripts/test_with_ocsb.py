@@ -130,6 +130,20 @@ def test_rules_and_ceilings_are_installed(tmp_path):
     assert done.stdout == b"// a rule\n{}\n"
 
 
+def test_net_is_a_network_of_its_own():
+    inside = "readlink /proc/self/ns/net; tail -n +3 /proc/net/dev | wc -l; cat /sys/class/net/lo/operstate; id -u ocsb-fw; echo 1 > /proc/sys/net/ipv4/ip_forward"
+    before = pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text()
+    done = run("sh", "-c", inside, options=["--net", "-u", "root"])
+    lines = done.stdout.decode().split()
+    assert done.returncode == 0, done.stderr
+    assert lines[0] != os.readlink("/proc/self/ns/net") and lines[1] == "1" and int(lines[3]) > 0
+    assert pathlib.Path("/proc/sys/net/ipv4/ip_forward").read_text() == before
+
+
+def test_without_net_the_network_is_the_machines():
+    assert run("readlink", "/proc/self/ns/net").stdout.decode().strip() == os.readlink("/proc/self/ns/net")
+
+
 def test_unknown_option_is_125():
     done = subprocess.run([WITH, "--no-such-option"], capture_output=True, check=False)
     assert done.returncode == 125 and b"--help" in done.stderr
@@ -138,7 +152,7 @@ def test_unknown_option_is_125():
 def test_help_names_every_option():
     text = subprocess.run([WITH, "--help"], capture_output=True, check=True, text=True).stdout
     for option in ("--user", "--account", "--build", "--installed", "--ceiling", "--profile", "--rule", "--no-rule", "--env",
-                   "--daemon-env", "--fault", "--no-daemon", "--log"):
+                   "--daemon-env", "--net", "--fault", "--no-daemon", "--log"):
         assert option in text
 
 

@@ -153,8 +153,8 @@ int plan_add_env(Plan *p, const char *assignment) {
         return 0;
 }
 
-/* Encoding: every member in the order of the struct, nothing optional and nothing padded, so that there is
- * exactly one encoding of each plan. */
+/* Encoding: every member in the order of the struct, nothing padded and only the intent left out, where there is no
+ * network; so that there is exactly one encoding of each plan. */
 
 void plan_encode(WireWriter *w, const Plan *p) {
         wire_put_string(w, p->id);
@@ -166,6 +166,8 @@ void plan_encode(WireWriter *w, const Plan *p) {
                 wire_put_u32(w, p->groups[i]);
         wire_put_u32(w, (uint32_t) p->root);
         wire_put_u32(w, (uint32_t) p->network);
+        if (p->network == PLAN_NETWORK_NAT)
+                net_intent_encode(w, &p->net);
         wire_put_string(w, p->hostname);
         wire_put_string(w, p->workdir);
         wire_put_u32(w, (uint32_t) p->n_mounts);
@@ -322,6 +324,8 @@ int plan_decode(WireReader *r, Plan **ret, const char **ret_why) {
         get_groups(r, p);
         p->root = (PlanRoot) get_enum(r, _PLAN_ROOT_MAX);
         p->network = (PlanNetwork) get_enum(r, _PLAN_NETWORK_MAX);
+        if (p->network == PLAN_NETWORK_NAT)
+                (void) net_intent_decode(r, &p->net, NULL);
         wire_get_string_buf(r, p->hostname, sizeof(p->hostname));
         p->workdir = wire_get_string(r, PLAN_PATH_MAX);
         get_mounts(r, p);
@@ -424,6 +428,10 @@ static const char *check_enums(const Plan *p) {
 
 /* What a session without a network may reach is nothing; grants that nobody looks at would be shown as if they held. */
 static const char *check_network(const Plan *p) {
+        const char *why = NULL;
+
+        if (p->network == PLAN_NETWORK_NAT)
+                return net_intent_validate(&p->net, &why) < 0 ? why : NULL;
         if (p->network == PLAN_NETWORK_NONE && (p->net.n_resolvers > 0 || p->net.n_grants > 0))
                 return "a plan without a network has resolvers or network grants";
         return NULL;

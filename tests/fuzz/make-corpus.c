@@ -88,6 +88,17 @@ static void make_plans(void) {
         check(plan_add_env(p, "PATH=/usr/bin"));
         check(plan_add_env(p, "LANG=C"));
         seed_plan("full", p);
+        p->network = PLAN_NETWORK_NAT;
+        p->net.n_resolvers = 2;
+        check(net_address_parse("1.1.1.1", p->net.resolvers));
+        check(net_address_parse("2606:4700:4700::1111", p->net.resolvers + 1));
+        p->net.n_grants = 1;
+        p->net.grants[0] = (NetGrant) { .id = 1, .protocol = NET_PROTOCOL_TCP, .port_first = 1234, .port_last = 1240,
+                .until_usec = USEC_INFINITY };
+        check(net_prefix_parse("10.1.2.0/24", &p->net.grants[0].to));
+        seed_plan("nat", p);
+        p->network = PLAN_NETWORK_NONE;
+        p->net = (NetIntent) {};
         plan_encode(&w, p);
         seed("plan", "truncated", w.data, w.len / 2);
 

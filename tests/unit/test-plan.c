@@ -695,6 +695,55 @@ static void a_source_in_another_spelling_is_forbidden(void **state) {
         assert_false(plan_source_is_forbidden("/home/u", true));
 }
 
+static Plan *nat_sample(void) {
+        Plan *p = sample();
+
+        p->network = PLAN_NETWORK_NAT;
+        p->net.n_resolvers = 2;
+        must(net_address_parse("1.1.1.1", p->net.resolvers));
+        must(net_address_parse("2606:4700:4700::1111", p->net.resolvers + 1));
+        p->net.n_grants = 1;
+        p->net.grants[0] = (NetGrant) { .id = 1, .protocol = NET_PROTOCOL_TCP, .port_first = 1234, .port_last = 1234,
+                .until_usec = USEC_INFINITY };
+        must(net_prefix_parse("192.0.2.10", &p->net.grants[0].to));
+        return p;
+}
+
+static void a_plan_with_a_network_survives_a_round_trip(void **state) {
+        _cleanup_plan_ Plan *p = nat_sample(), *q = NULL;
+        _cleanup_writer_ WireWriter w = {}, again = {};
+        WireReader r;
+
+        (void) state;
+        encode(&w, p);
+        r = WIRE_READER(w.data, w.len);
+        must(plan_decode(&r, &q, NULL));
+        assert_int_equal(q->network, PLAN_NETWORK_NAT);
+        assert_int_equal(q->net.n_resolvers, 2);
+        assert_true(net_address_equal(q->net.resolvers + 1, p->net.resolvers + 1));
+        assert_int_equal(q->net.n_grants, 1);
+        assert_true(net_grant_equal(q->net.grants, p->net.grants));
+        encode(&again, q);
+        assert_int_equal(again.len, w.len);
+        assert_memory_equal(again.data, w.data, w.len);
+}
+
+static void a_plan_with_a_grant_of_everything_is_refused(void **state) {
+        Plan *p = nat_sample();
+
+        (void) state;
+        p->net.grants[0].to = (NetPrefix) { .address = { .family = 4 } };
+        refused(p, -EINVAL, "grant: every address there is, the LAN and the host among them; name the network");
+}
+
+static void a_plan_with_a_grant_without_an_id_is_refused(void **state) {
+        Plan *p = nat_sample();
+
+        (void) state;
+        p->net.grants[0].id = 0;
+        refused(p, -EINVAL, "grants: ids are not ascending from 1");
+}
+
 /* Not by BREAK: such a plan has no encoding. */
 static void an_intent_without_a_network_is_refused(void **state) {
         _cleanup_plan_ Plan *p = sample();
@@ -730,6 +779,9 @@ static void names_of_enums_are_read_back(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(plan_survives_a_round_trip),
+                cmocka_unit_test(a_plan_with_a_network_survives_a_round_trip),
+                cmocka_unit_test(a_plan_with_a_grant_of_everything_is_refused),
+                cmocka_unit_test(a_plan_with_a_grant_without_an_id_is_refused),
                 cmocka_unit_test(equal_plans_have_equal_bytes),
                 cmocka_unit_test(bytes_behind_the_end_of_a_name_are_not_encoded),
                 cmocka_unit_test(every_truncated_plan_is_refused),

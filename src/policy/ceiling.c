@@ -18,7 +18,7 @@ const char ceiling_builtin[] =
                 "  \"profiles\": \"*\",\n"
                 "  \"allow_profile_data\": true,\n"
                 "  \"roots\": [\"host-minimal\", \"host\"],\n"
-                "  \"networks\": [\"none\"],\n"
+                "  \"networks\": [\"none\", \"nat\"],\n"
                 "  \"read\": [\"$HOME\", \"/usr\", \"/etc\", \"/bin\", \"/sbin\", \"/lib\", \"/lib64\", \"/opt\"],\n"
                 "  \"write\": [\"$HOME\"],\n"
                 "  \"exec\": [\"$HOME\", \"/usr\", \"/bin\", \"/sbin\", \"/lib\", \"/lib64\", \"/opt\"],\n"
@@ -50,6 +50,10 @@ Ceiling *ceiling_free(Ceiling *c) {
         }
         if (c->profiles)
                 g_ptr_array_unref(c->profiles);
+        if (c->destinations)
+                g_array_unref(c->destinations);
+        if (c->resolvers)
+                g_array_unref(c->resolvers);
         if (c->read)
                 g_ptr_array_unref(c->read);
         if (c->write)
@@ -234,6 +238,8 @@ static const JsonField fields[] = {
         { "allow_profile_data", json_read_bool, offsetof(Ceiling, allow_profile_data) },
         { "roots", read_roots, offsetof(Ceiling, roots) },
         { "networks", read_networks, offsetof(Ceiling, networks) },
+        { "destinations", destinations_read_ceiling, offsetof(Ceiling, destinations) },
+        { "resolvers", resolvers_read_ceiling, offsetof(Ceiling, resolvers) },
         { "read", read_trees, offsetof(Ceiling, read) },
         { "write", read_trees, offsetof(Ceiling, write) },
         { "exec", read_trees, offsetof(Ceiling, exec) },
@@ -325,6 +331,23 @@ bool ceiling_allows_profile(const Ceiling *c, const char *name) {
 
 bool ceiling_lifts(const Ceiling *c, const char *denial) {
         return contains(c->allow_denied, denial);
+}
+
+bool ceiling_allows_destination(const Ceiling *c, const NetGrant *g) {
+        for (guint i = 0; c->destinations && i < c->destinations->len; i++)
+                if (destination_covers(&g_array_index(c->destinations, NetGrant, i), g))
+                        return true;
+        return false;
+}
+
+/* What any program could ask by DNS over HTTPS anyway is free unless the list says otherwise; a resolver of the LAN is not. */
+bool ceiling_allows_resolver(const Ceiling *c, const NetAddress *a) {
+        if (!c->resolvers)
+                return !net_private_range(&(NetPrefix) { *a, a->family == 4 ? 32 : 128 });
+        for (guint i = 0; i < c->resolvers->len; i++)
+                if (net_address_equal(&g_array_index(c->resolvers, NetAddress, i), a))
+                        return true;
+        return false;
 }
 
 /* A tree with a variable that this user does not have is none for him. */

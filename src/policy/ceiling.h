@@ -3,6 +3,7 @@
 
 /* A ceiling: the most that the admin lets a user's sandboxes have. Files in /etc/ocsb/ceilings.d, ocsb-profile(5). */
 
+#include "destination.h"
 #include "limit.h"
 #include "request.h"
 #include "variables.h"
@@ -25,6 +26,8 @@ typedef struct Ceiling {
         GPtrArray *profiles; /* char *, NULL or empty: none (unless all_profiles) */
         int allow_profile_data;
         uint32_t roots, networks; /* bit i: value i of the enum */
+        GArray *destinations; /* NetGrant: what grants may open; NULL: nothing */
+        GArray *resolvers;    /* NetAddress; NULL: every public one */
         GPtrArray *read, *write, *exec; /* char *: host trees that profiles may name; NULL: none */
         CeilingBeneath workspace, grants;
         GPtrArray *allow_denied; /* char *: names of mandatory denials that it lifts, or NULL */
@@ -51,6 +54,9 @@ bool ceiling_lifts(const Ceiling *c, const char *denial);
 bool ceiling_allows_path(const Ceiling *c, const Variables *v, const char *path, uint32_t flags);
 /* Whether a directory may be given by descriptor; path NULL: not known where it is. */
 bool ceiling_allows_descriptor(const CeilingBeneath *b, const Variables *v, const char *path);
+
+bool ceiling_allows_destination(const Ceiling *c, const NetGrant *g);
+bool ceiling_allows_resolver(const Ceiling *c, const NetAddress *a);
 
 /* Names of the keys a ceiling may have, for the test that compares them with the schema. */
 const JsonField *ceiling_fields(size_t *ret_n);

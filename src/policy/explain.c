@@ -126,6 +126,40 @@ static void write_env(JsonWriter *w, const Resolution *r) {
         json_write_close(w, ']');
 }
 
+static void write_egress(JsonWriter *w, const Resolution *r) {
+        const NetIntent *n = &r->plan->net;
+
+        json_write_open(w, "egress", '{');
+        json_write_open(w, "resolvers", '[');
+        for (size_t i = 0; i < n->n_resolvers; i++) {
+                char address[NET_ADDRESS_TEXT_MAX];
+
+                json_write_open(w, NULL, '{');
+                json_write_string(w, "address", net_address_format(n->resolvers + i, address));
+                json_write_string(w, "from", r->resolvers_from);
+                json_write_close(w, '}');
+        }
+        json_write_close(w, ']');
+        json_write_open(w, "grants", '[');
+        for (size_t i = 0; i < n->n_grants; i++) {
+                char address[NET_ADDRESS_TEXT_MAX], ports[DESTINATION_TEXT_MAX];
+                const NetGrant *g = n->grants + i;
+
+                json_write_open(w, NULL, '{');
+                json_write_u64(w, "id", g->id);
+                json_write_string(w, "to", net_prefix_format(&g->to, address));
+                if (g->protocol != NET_PROTOCOL_ICMP)
+                        json_write_string(w, "ports", destination_format_ports(g, ports));
+                json_write_string(w, "proto", net_protocol_to_string((NetProtocol) g->protocol));
+                if (g->until_usec != USEC_INFINITY)
+                        json_write_u64(w, "until_usec", g->until_usec);
+                json_write_string(w, "from", r->grants[i].from);
+                json_write_close(w, '}');
+        }
+        json_write_close(w, ']');
+        json_write_close(w, '}');
+}
+
 char *explain_plan(const Resolution *r, const char *digest) {
         JsonWriter w = { .text = g_string_sized_new(8192) };
         const Plan *p = r->plan;
@@ -143,6 +177,8 @@ char *explain_plan(const Resolution *r, const char *digest) {
         json_write_u64(&w, "gid", p->gid);
         json_write_string(&w, "root", plan_root_to_string(p->root));
         json_write_string(&w, "network", plan_network_to_string(p->network));
+        if (p->network == PLAN_NETWORK_NAT)
+                write_egress(&w, r);
         json_write_string(&w, "hostname", p->hostname);
         json_write_string(&w, "workdir", p->workdir);
         write_mounts(&w, r);
@@ -187,11 +223,22 @@ static void append_paths(GString *s, const Resolution *r, const char *verb, bool
                 g_string_append_printf(s, "%s%u more", shown > 0 ? " and " : verb, more);
 }
 
+/* The first ones by name: they are why an administrator is asked. */
+static void append_destinations(GString *s, const NetIntent *n) {
+        char text[DESTINATION_TEXT_MAX];
+
+        for (size_t i = 0; i < n->n_grants && i < 2; i++)
+                g_string_append_printf(s, "%s%s", i > 0 ? ", " : ", reaches ", destination_format(n->grants + i, text));
+        if (n->n_grants > 2)
+                g_string_append_printf(s, " and %zu more", n->n_grants - 2);
+}
+
 char *explain_summary(const Resolution *r) {
         GString *s = g_string_new(NULL);
 
         g_string_append_printf(s, "root %s, network %s", plan_root_to_string(r->plan->root),
                         plan_network_to_string(r->plan->network));
+        append_destinations(s, &r->plan->net);
         append_paths(s, r, ", writes ", true, 120);
         append_paths(s, r, ", reads ", false, SUMMARY_MAX - 24);
         return g_string_free(s, FALSE);

@@ -55,6 +55,11 @@ typedef struct Dropped {
         const char *path, *from, *reason;
 } Dropped;
 
+/* In the order of plan->net.grants. */
+typedef struct ResolvedGrant {
+        const char *from;
+} ResolvedGrant;
+
 typedef struct ResolvedEnv {
         const char *assignment, *from;
 } ResolvedEnv;
@@ -71,6 +76,8 @@ typedef struct Resolution {
         GPtrArray *denials;    /* ResolvedDenial * */
         GPtrArray *dropped;    /* Dropped * */
         GPtrArray *env;        /* ResolvedEnv *, sorted by name */
+        ResolvedGrant grants[NET_GRANTS_MAX];
+        const char *resolvers_from;
         const char *limits_from[LIMITS_N];
         const char *profile_from, *ceiling_from;
         const char *home;      /* $HOME inside */
@@ -98,6 +105,9 @@ const char *mount_access(uint32_t flags); /* "r", "rx", "rw", "rwx" */
 /* cover.c. The first resolves conflicts between grants and denials; the second fills r->denials as well. */
 int denials_settle_grants(Resolution *r);
 int denials_apply(Resolution *r);
+
+/* egress.c: what a session with network "nat" may reach */
+int egress_resolve(Resolution *r);
 
 /* base.c */
 void base_mounts(Resolution *r); /* appends the root's own mounts, without regard to grants */

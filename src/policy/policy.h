@@ -43,6 +43,11 @@ int policy_resolve(const Policy *p, const Caller *caller, const Request *request
  * or POLICY_E_CEILING with *ret_why. */
 int policy_check_source(const Policy *p, const Caller *caller, const char *path, uint32_t flags, char **ret_why);
 
+/* Whether the caller's ceiling allows a grant or a resolver of a session with network "nat" without anybody being asked. POLICY_OK or
+ * POLICY_E_CEILING with *ret_why. */
+int policy_check_grant(const Policy *p, const Caller *caller, const NetGrant *g, char **ret_why);
+int policy_check_resolver(const Policy *p, const Caller *caller, const NetAddress *a, char **ret_why);
+
 /* Calls fn for each profile: name, description, origin ("built-in" or the file). */
 void policy_foreach_profile(const Policy *p, void (*fn)(const char *name, const char *description,
                 const char *origin, void *userdata), void *userdata);

@@ -21,6 +21,13 @@ static void item_destroy(void *i) {
         item_free(i);
 }
 
+static void destination_destroy(void *p) {
+        ProfileDestination *d = p;
+
+        g_free(d->from);
+        g_free(d);
+}
+
 static Profile *profile_new(void) {
         Profile *p = g_new0(Profile, 1);
 
@@ -28,6 +35,7 @@ static Profile *profile_new(void) {
         p->grants = g_ptr_array_new_with_free_func(item_destroy);
         p->denials = g_ptr_array_new_with_free_func(item_destroy);
         p->env = g_ptr_array_new_with_free_func(item_destroy);
+        p->destinations = g_ptr_array_new_with_free_func(destination_destroy);
         return p;
 }
 
@@ -43,6 +51,12 @@ Profile *profile_free(Profile *p) {
         g_ptr_array_unref(p->grants);
         g_ptr_array_unref(p->denials);
         g_ptr_array_unref(p->env);
+        if (p->dns)
+                g_array_unref(p->dns);
+        if (p->allow)
+                g_array_unref(p->allow);
+        g_ptr_array_unref(p->destinations);
+        g_free(p->dns_from);
         g_free(p->hostname);
         g_free(p->workdir);
         for (size_t i = 0; i < LIMITS_N; i++)
@@ -137,7 +151,7 @@ static int read_root(const JsonAt *at, const json_t *v, void *out) {
 }
 
 static int read_network(const JsonAt *at, const json_t *v, void *out) {
-        return read_enum(at, v, network_from_string, "none", out);
+        return read_enum(at, v, network_from_string, "none, nat", out);
 }
 
 static int read_access(const JsonAt *at, const json_t *v, void *out) {
@@ -283,6 +297,8 @@ static const JsonField fields[] = {
         { "extends", read_extends, offsetof(Profile, extends) },
         { "root", read_root, offsetof(Profile, root) },
         { "network", read_network, offsetof(Profile, network) },
+        { "dns", resolvers_read, offsetof(Profile, dns) },
+        { "allow", destinations_read, offsetof(Profile, allow) },
         { "workspace", read_workspace, 0 },
         { "filesystem", read_filesystem, 0 },
         { "deny", read_deny, 0 },
@@ -371,14 +387,31 @@ static void merge_env(GPtrArray *into, const GPtrArray *env, const char *from) {
         }
 }
 
+/* Resolvers are one choice, so the last one that was made holds; destinations add up. */
+static void merge_network(Profile *into, const Profile *p, const char *from) {
+        if (p->network != PROFILE_UNSET)
+                into->network = p->network;
+        if (p->dns) {
+                if (into->dns)
+                        g_array_unref(into->dns);
+                into->dns = g_array_ref(p->dns);
+                replace(&into->dns_from, from);
+        }
+        for (guint i = 0; p->allow && i < p->allow->len; i++) {
+                ProfileDestination *d = g_new(ProfileDestination, 1);
+
+                *d = (ProfileDestination) { .grant = g_array_index(p->allow, NetGrant, i), .from = g_strdup(from) };
+                g_ptr_array_add(into->destinations, d);
+        }
+}
+
 static void merge_own(Merge *m, const Profile *p) {
         g_autofree char *from = chain_to_string(m, NULL);
         Profile *into = m->into;
 
         if (p->root != PROFILE_UNSET)
                 into->root = p->root;
-        if (p->network != PROFILE_UNSET)
-                into->network = p->network;
+        merge_network(into, p, from);
         if (p->access != PROFILE_UNSET)
                 into->access = p->access;
         if (p->required != PROFILE_UNSET)

@@ -3,6 +3,7 @@
 
 /* A profile: what a user or admin writes, as read, and with what it extends merged in. ocsb-profile(5). */
 
+#include "destination.h"
 #include "limit.h"
 #include "wire/plan.h"
 
@@ -15,6 +16,11 @@ typedef struct ProfileItem {
         uint32_t value; /* grants: PlanMountFlags; denials: PlanDenialKind */
         char *from;     /* "profile NAME" or "profile NAME > PARENT > …"; NULL before profile_flatten() */
 } ProfileItem;
+
+typedef struct ProfileDestination {
+        NetGrant grant;
+        char *from; /* as in ProfileItem */
+} ProfileDestination;
 
 typedef enum ProfileAccess {
         PROFILE_ACCESS_NONE,
@@ -37,6 +43,10 @@ typedef struct Profile {
         int required;       /* whether a workspace must be given: 0, 1, PROFILE_UNSET */
         char *workspace_path;
         GPtrArray *grants, *denials, *env; /* ProfileItem * */
+        GArray *dns;        /* NetAddress; NULL: not said, empty: none */
+        char *dns_from;
+        GArray *allow;      /* NetGrant, as read; NULL: not said. Merged: destinations */
+        GPtrArray *destinations; /* ProfileDestination *, of profile_flatten() */
         char *hostname, *workdir;
         Limits limits;
         char *limits_from[LIMITS_N];

@@ -48,6 +48,10 @@ Request *request_free(Request *r) {
         g_strfreev(r->env);
         g_free(r->hostname);
         g_free(r->network);
+        if (r->dns)
+                g_array_unref(r->dns);
+        if (r->allow)
+                g_array_unref(r->allow);
         g_free(r);
         return NULL;
 }

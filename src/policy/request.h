@@ -47,6 +47,8 @@ typedef struct Request {
         char **deny, **deny_write, **env; /* NULL-terminated, or NULL */
         char *hostname;
         char *network;
+        GArray *dns;           /* NetAddress; NULL: the profile's, empty: none */
+        GArray *allow;         /* NetGrant, with until; NULL or empty: nothing beside the profile's */
         PlanLimits limits;     /* only what limits_set names is asked for */
         uint32_t limits_set;   /* bit i: the i-th member of PlanLimits, in their order */
         uint64_t idle_usec, age_usec; /* 0: the profile's */

@@ -170,8 +170,10 @@ static int set_root_and_network(Resolution *r) {
                         return resolution_fail(r, POLICY_E_INVALID_ARGUMENT, "there is no network %s", quoted);
                 }
                 if (network > most) /* the enum goes from closed to open */
-                        return resolution_fail(r, POLICY_E_INVALID_ARGUMENT, "%s has network \"%s\"", r->profile_from,
-                                        plan_network_to_string((PlanNetwork) most));
+                        return resolution_fail(r, POLICY_E_INVALID_ARGUMENT,
+                                        "%s has network \"%s\": choose one with network \"%s\"%s", r->profile_from,
+                                        plan_network_to_string((PlanNetwork) most), r->request->network,
+                                        network == PLAN_NETWORK_NAT ? ", such as \"internet\"" : "");
         }
         if (!(r->ceiling->roots & UINT32_C(1) << root))
                 return resolution_fail(r, POLICY_E_CEILING, "%s does not allow root \"%s\" (\"roots\")",
@@ -392,7 +394,7 @@ static int set_filters(Resolution *r) {
 }
 
 static int resolve(Resolution *r, Profile **ret_own) {
-        static int (*const steps[])(Resolution *r) = { set_root_and_network, set_hostname, set_mounts_and_denials,
+        static int (*const steps[])(Resolution *r) = { set_root_and_network, egress_resolve, set_hostname, set_mounts_and_denials,
                 set_workdir, set_env, set_limits, set_filters };
         int k;
 

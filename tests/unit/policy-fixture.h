@@ -15,7 +15,7 @@
 
 /* Not from the source directory itself: it may be writable by a developer's group, which the store refuses. */
 static inline char *make_data_dir(void) {
-        static const char *const names[] = { "default.json", "readonly.json", "workspace.json" };
+        static const char *const names[] = { "default.json", "internet.json", "readonly.json", "workspace.json" };
         char *dir = g_dir_make_tmp("ocsb-test-XXXXXX", NULL);
         g_autofree char *profiles = g_build_filename(dir, "profiles", NULL);
 

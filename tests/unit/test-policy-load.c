@@ -78,7 +78,7 @@ static void test_builtin(void **state) {
         _cleanup_(policy_freep) Policy *p = loaded(*state);
         g_autofree char *list = listed(p);
 
-        assert_string_equal(list, "default built-in\nreadonly built-in\nworkspace built-in\n");
+        assert_string_equal(list, "default built-in\ninternet built-in\nreadonly built-in\nworkspace built-in\n");
 }
 
 static void test_missing(void **state) {
@@ -114,7 +114,7 @@ static void test_admin_profiles(void **state) {
         p = loaded(d);
         list = listed(p);
         assert_string_equal(list,
-                        "base /base.json\ndefault /default.json\nreadonly built-in\nweb /web.json\nworkspace "
+                        "base /base.json\ndefault /default.json\ninternet built-in\nreadonly built-in\nweb /web.json\nworkspace "
                         "built-in\n");
 
         r = resolved(p, with_workspace(request_for("web"), "/home/alice/p"));

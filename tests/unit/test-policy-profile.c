@@ -48,7 +48,7 @@ static void test_mistakes(_unused_ void **state) {
                 { "{'extends': ['']}", "extends[0]: the string is empty" },
                 { "{'extends': [null]}", "extends[0]: expected a string, found null" },
                 { "{'root': 'image'}", "root: \"image\" is none of: host-minimal, host" },
-                { "{'network': 'host'}", "network: \"host\" is none of: none" },
+                { "{'network': 'host'}", "network: \"host\" is none of: none, nat" },
                 { "{'network': 'container:abc'}", "network: \"container:abc\"" },
                 { "{'network': true}", "network: expected a string, found true or false" },
                 { "{'workspace': 'rw'}", "workspace: expected an object, found a string" },
@@ -425,7 +425,7 @@ static void test_extends_same_name(_unused_ void **state) {
 
 static void assert_same_keys(const JsonField *fields, size_t n, const char *schema) {
         g_autofree char *path = g_build_filename(SOURCE_DIR, "profiles", schema, NULL);
-        json_t *v = json_load_file(path, JSON_REJECT_DUPLICATES, NULL), *properties, *limits;
+        json_t *v = json_load_file(path, JSON_REJECT_DUPLICATES, NULL), *properties, *limits, *destination;
 
         assert_non_null(v);
         assert_true(json_is_false(json_object_get(v, "additionalProperties")));
@@ -438,6 +438,11 @@ static void assert_same_keys(const JsonField *fields, size_t n, const char *sche
         assert_int_equal(json_object_size(limits), LIMITS_N);
         for (size_t i = 0; i < LIMITS_N; i++)
                 assert_non_null(json_object_get(limits, limit_infos[i].name));
+        destination = json_object_get(json_object_get(json_object_get(v, "$defs"), "destination"), "properties");
+        fields = destination_fields(&n);
+        assert_int_equal(json_object_size(destination), n);
+        for (size_t i = 0; i < n; i++)
+                assert_non_null(json_object_get(destination, fields[i].key));
         json_decref(v);
 }
 
@@ -470,6 +475,9 @@ static void test_manual(_unused_ void **state) {
         for (size_t i = 0; i < n; i++)
                 assert_documented(page, fields[i].key);
         fields = ceiling_fields(&n);
+        for (size_t i = 0; i < n; i++)
+                assert_documented(page, fields[i].key);
+        fields = destination_fields(&n);
         for (size_t i = 0; i < n; i++)
                 assert_documented(page, fields[i].key);
         for (size_t i = 0; i < LIMITS_N; i++)

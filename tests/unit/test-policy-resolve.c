@@ -42,6 +42,7 @@ static void check_golden(const char *name, Request *q) {
 static void test_golden(_unused_ void **state) {
         check_golden("default", request_for("default"));
         check_golden("workspace", with_workspace(request_for("workspace"), "/home/alice/project"));
+        check_golden("internet", request_for("internet"));
         check_golden("readonly", with_workspace(request_for("readonly"), "/home/alice/project"));
 }
 

@@ -220,29 +220,39 @@ static int check_claim(BuildContext *c, const PlanMount *m, int fd) {
 }
 
 /* A descriptor of the caller, made one of this mount namespace when it is from another (PrivateTmp=, a container).
- * Takes the place of *fd when that is needed; *owned closes it. */
-static int bring_here(int *fd, int *owned) {
-        _cleanup_close_ int probe = mount_clone_single(*fd, 0);
+ * Takes the place of *fd when that is needed; *owned closes it. Whether it is needed only a clone tells, which is
+ * returned. */
+static int bring_here(const PlanMount *m, int *fd, int *owned) {
+        int clone = mount_clone_single(*fd, mount_attributes(m->flags));
 
-        if (probe >= 0)
-                return 0;
-        if (probe != -EINVAL)
-                return probe;
+        if (clone != -EINVAL)
+                return clone;
         *owned = path_reopen_here(*fd);
-        if (*owned >= 0)
-                *fd = *owned;
-        return MIN(*owned, 0);
+        if (*owned < 0)
+                return *owned;
+        *fd = *owned;
+        return mount_clone_single(*fd, mount_attributes(m->flags));
+}
+
+/* Mounts below a granted directory are not shown: a chroot in it may hold /proc, /dev or /run. Below the system's own
+ * trees they are the administrator's, as a separate /usr/local. */
+static int clone_source(const PlanMount *m, int fd, const char *real, int single) {
+        if (is_system_tree(real) && !(m->flags & PLAN_MOUNT_WRITE)) {
+                fd_close(single);
+                return mount_clone(fd, mount_attributes(m->flags));
+        }
+        return single >= 0 ? single : mount_clone_single(fd, mount_attributes(m->flags));
 }
 
 /* Checks what fd refers to and makes a detached mount of it. */
 static int detach_source(BuildContext *c, size_t index, int fd) {
         const PlanMount *m = &c->plan->mounts[index];
-        _cleanup_close_ int owned = -EBADF;
+        _cleanup_close_ int owned = -EBADF, single = -EBADF;
         char real[PATH_MAX];
         int r = 0;
 
         if (m->kind == PLAN_MOUNT_FD) {
-                r = bring_here(&fd, &owned);
+                r = single = bring_here(m, &fd, &owned);
                 if (r >= 0)
                         r = check_claim(c, m, fd);
         }
@@ -258,11 +268,7 @@ static int detach_source(BuildContext *c, size_t index, int fd) {
         c->host_paths[index] = strdup(real);
         if (!c->host_paths[index])
                 return -ENOMEM;
-        /* Mounts below a granted directory are not shown: a chroot in it may hold /proc, /dev or /run. Below the
-         * system's own trees they are the administrator's, as a separate /usr/local. */
-        r = c->detached[index] = is_system_tree(real) && !(m->flags & PLAN_MOUNT_WRITE)
-                        ? mount_clone(fd, mount_attributes(m->flags))
-                        : mount_clone_single(fd, mount_attributes(m->flags));
+        r = c->detached[index] = clone_source(m, fd, real, TAKE_FD(single));
         if (r < 0)
                 return build_fail(c, r, "%s: cannot be shown inside: %s", m->target, strerror(-r));
         return 0;

@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -193,17 +194,13 @@ static void users_name(const char *host_path, char buf[static 24]) {
 }
 
 static int users_add(const Journals *j, const char *id, const char *host_path) {
-        _cleanup_close_ int dir = -EBADF, fd = -EBADF;
-        char name[24];
+        char name[24], entry[24 + SESSION_ID_MAX + 2];
 
         users_name(host_path, name);
+        (void) snprintf(entry, sizeof(entry), "%s/%s", name, id);
         if (mkdirat(j->locks, name, 0700) < 0 && errno != EEXIST)
                 return -errno;
-        dir = openat(j->locks, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (dir < 0)
-                return -errno;
-        fd = openat(dir, id, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        return fd < 0 ? -errno : 0;
+        return mknodat(j->locks, entry, S_IFREG | 0600, 0) < 0 && errno != EEXIST ? -errno : 0;
 }
 
 static void users_drop(const Journals *j, const char *id, const char *host_path) {
@@ -219,17 +216,25 @@ static int is_other(const char *id, void *userdata) {
         return streq(id, (const char *) userdata) ? 0 : -EEXIST; /* ends the walk */
 }
 
-int placeholder_note(const Journals *j, const Plan *plan, const char *host_path) {
+/* Opened with the first note: most sessions make no placeholder, and those that do make a dozen. */
+static int open_own(Journals *j, const Plan *plan) {
         _cleanup_close_ int fd = openat(j->dir, plan->id, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
         struct stat st;
-        int r = 0;
+        int r;
 
         if (fd < 0 || fstat(fd, &st) < 0)
                 return -errno;
-        if (st.st_size == 0)
-                r = write_owner(fd, plan);
+        r = st.st_size == 0 ? write_owner(fd, plan) : 0;
         if (r >= 0)
-                r = fd_write_all(fd, host_path, strlen(host_path) + 1);
+                j->own = TAKE_FD(fd);
+        return r;
+}
+
+int placeholder_note(Journals *j, const Plan *plan, const char *host_path) {
+        int r = j->own >= 0 ? 0 : open_own(j, plan);
+
+        if (r >= 0)
+                r = fd_write_all(j->own, host_path, strlen(host_path) + 1);
         return r < 0 ? r : users_add(j, plan->id, host_path);
 }
 
@@ -253,37 +258,33 @@ static int remove_in(int parent, const char *name, bool is_dir) {
         return unlinkat(parent, name, is_dir ? AT_REMOVEDIR : 0) < 0 ? -errno : 0;
 }
 
-/* In the child: an empty file or directory of the owner may go, whatever else is there stays. With his rights, and
- * without following symlinks: the journal's paths had none, so one that is there now was planted
+/* In the child, with the owner's rights: an empty file or directory of his may go, whatever else is there stays.
+ * Without following symlinks: the journal's paths had none, so one that is there now was planted
  * (GHSA-2fxp-43j9-pwvc). */
-static int remove_one(const Journal *r, const char *host_path) {
-        _cleanup_close_ int parent = -EBADF;
-        _cleanup_free_ char *copy = strdup(host_path);
-        struct stat st;
-        bool is_dir;
-        char *name;
-        int k;
+static int remove_one(const char *host_path, int *ret_parent, char ret_name[static 256], bool *ret_is_dir) {
+        size_t n = strlen(host_path);
+        char parent[PATH_MAX];
+        const char *slash;
 
-        if (!copy || strlen(copy) < 2)
+        if (n < 2 || n >= sizeof(parent))
                 return -EINVAL;
-        is_dir = copy[strlen(copy) - 1] == '/';
-        if (is_dir)
-                copy[strlen(copy) - 1] = 0;
-        name = strrchr(copy, '/');
-        if (!name || !name[1])
+        *ret_is_dir = host_path[n - 1] == '/';
+        n -= *ret_is_dir;
+        slash = memrchr(host_path, '/', n);
+        if (!slash || slash + 1 == host_path + n || n - (size_t) (slash + 1 - host_path) > 255)
                 return -EINVAL;
-        *name++ = 0;
-        k = identity_fs_enter(r->uid, r->gid, r->groups, r->n_groups);
-        if (k < 0)
-                return k;
-        parent = path_open_in_root(AT_FDCWD, *copy ? copy : "/", O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
-        k = parent < 0 ? parent : remove_in(parent, name, is_dir);
-        if (identity_fs_leave() < 0)
-                return -EPERM;
-        /* His own directory without the write bit: it was made there with root's rights, too (build-denials.c). */
-        if (k == -EACCES && parent >= 0 && fstat(parent, &st) >= 0 && st.st_uid == r->uid)
-                k = remove_in(parent, name, is_dir);
-        return k;
+        (void) snprintf(ret_name, 256, "%.*s", (int) (host_path + n - slash - 1), slash + 1);
+        (void) snprintf(parent, sizeof(parent), "%.*s", (int) MAX(slash - host_path, 1), host_path);
+        *ret_parent = path_open_in_root(AT_FDCWD, parent, O_PATH | O_DIRECTORY, RESOLVE_NO_SYMLINKS);
+        return *ret_parent < 0 ? *ret_parent : remove_in(*ret_parent, ret_name, *ret_is_dir);
+}
+
+/* His own directory without the write bit: it was made there with root's rights, too (build-denials.c). */
+static void remove_as_root(const Journal *own, int parent, const char *name, bool is_dir) {
+        struct stat st;
+
+        if (fstat(parent, &st) >= 0 && st.st_uid == own->uid)
+                (void) remove_in(parent, name, is_dir);
 }
 
 int placeholders_lock(const Journals *j, uid_t uid) {
@@ -303,19 +304,39 @@ int placeholders_lock(const Journals *j, uid_t uid) {
 static void remove_all(const Journals *j, const char *id, const Journal *own) _noreturn_;
 
 static void remove_all(const Journals *j, const char *id, const Journal *own) {
-        if (placeholders_lock(j, own->uid) < 0)
-                _exit(1);
-        for (const char *end = own->text + own->len; end > own->paths;) {
-                const char *p = end - 1; /* at the NUL that ends the last string */
+        const char **paths = calloc(own->len, sizeof(char *)); /* each has a byte at least */
+        size_t n = 0;
 
-                while (p > own->paths && p[-1] != 0)
-                        p--;
-                /* The journals of others are root's; the things themselves are the owner's. */
-                if (!placeholder_is_shared(j, id, p))
-                        (void) remove_one(own, p);
-                users_drop(j, id, p);
-                end = p;
+        if (!paths || placeholders_lock(j, own->uid) < 0)
+                _exit(1);
+        for (const char *p = own->paths; p < own->text + own->len; p += strlen(p) + 1)
+                paths[n++] = p;
+        /* The journals are root's; the things themselves are the owner's: one change of identity for all of them. */
+        for (size_t i = 0; i < n; i++)
+                if (placeholder_is_shared(j, id, paths[i])) {
+                        users_drop(j, id, paths[i]);
+                        paths[i] = NULL;
+                }
+        if (identity_fs_enter(own->uid, own->gid, own->groups, own->n_groups) < 0)
+                _exit(1);
+        for (size_t i = n; i-- > 0;) {
+                _cleanup_close_ int parent = -EBADF;
+                char name[256];
+                bool is_dir;
+
+                if (!paths[i] || remove_one(paths[i], &parent, name, &is_dir) != -EACCES || parent < 0)
+                        continue;
+                if (identity_fs_leave() < 0)
+                        _exit(1);
+                remove_as_root(own, parent, name, is_dir);
+                if (identity_fs_enter(own->uid, own->gid, own->groups, own->n_groups) < 0)
+                        _exit(1);
         }
+        if (identity_fs_leave() < 0)
+                _exit(1);
+        for (size_t i = 0; i < n; i++)
+                if (paths[i])
+                        users_drop(j, id, paths[i]);
         (void) unlinkat(j->dir, id, 0);
         _exit(0);
 }

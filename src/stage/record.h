@@ -38,10 +38,11 @@ void records_tidy(int dir_fd, bool (*is_there)(const char *id, void *userdata), 
 typedef struct Journals {
         int dir;   /* /var/lib/ocsb-stage */
         int locks; /* /run/ocsb/stage: locks, and who relies on what */
+        int own;   /* the session's own journal, open once placeholder_note() was called; start with -EBADF */
 } Journals;
 
 /* Appends; a new journal starts with whose the things are. */
-int placeholder_note(const Journals *j, const Plan *plan, const char *host_path);
+int placeholder_note(Journals *j, const Plan *plan, const char *host_path);
 /* Whether any living session but this one relies on the path. */
 bool placeholder_is_shared(const Journals *j, const char *id, const char *host_path);
 /* Takes away what a session's journal names, newest first, with the owner's rights to files, when it is still empty

@@ -18,7 +18,7 @@
 #include "sys/process.h"
 
 #define SESSIONS_MAX 16384u
-#define REAP_RETRY_USEC UINT64_C(2000)
+#define REAP_RETRY_USEC UINT64_C(200)
 
 Session *session_find(Stage *s, const char *id) {
         for (Session *x = s->sessions; x; x = x->next)
@@ -227,7 +227,7 @@ void session_reap(void *userdata) {
         FAULT("stage.reap.before-cgroup");
         r = remove_cgroup(s, x->record);
         if (r == -EAGAIN && x->retries++ < 5000) {
-                loop_timer_set(s->loop, &x->retry, x->retries < 20 ? REAP_RETRY_USEC / 4 : REAP_RETRY_USEC * 5, session_reap, x);
+                loop_timer_set(s->loop, &x->retry, x->retries < 50 ? REAP_RETRY_USEC : REAP_RETRY_USEC * 50, session_reap, x);
                 return;
         }
         if (r < 0)

@@ -43,6 +43,21 @@ static void on_mounts_changed(LoopSource *src, uint32_t events, void *userdata) 
 
 /* ---- requests ---- */
 
+/* All at once, so that PID 1 and what is below it end while the monitor does. The monitor alone would be enough: its
+ * end is theirs. */
+static void kill_all(Session *x) {
+        char name[64];
+        _cleanup_close_ int scope = -EBADF;
+
+        if (x->stage->slice >= 0) {
+                scope_name(x->record->id, name);
+                scope = openat(x->stage->slice, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (scope >= 0)
+                        (void) cgroup_kill(scope);
+        }
+        (void) pidfd_signal(x->pidfd, SIGKILL);
+}
+
 static void request_kill(Client *c, WireMessage *msg) {
         WireReader reader = WIRE_READER(msg->body, msg->len);
         char id[SESSION_ID_MAX + 1];
@@ -60,7 +75,7 @@ static void request_kill(Client *c, WireMessage *msg) {
         if (!x->answered)
                 x->answered = true; /* nobody waits for CREATE any more */
         (void) snprintf(x->ended.reason, sizeof(x->ended.reason), "terminated");
-        (void) pidfd_signal(x->pidfd, SIGKILL);
+        kill_all(x);
 }
 
 static void request_list(Client *c, WireMessage *msg) {
@@ -370,6 +385,7 @@ static int run(void) {
         r = open_all(&s);
         if (r < 0)
                 return r;
+        signals_reset(); /* for the monitors, too */
         sigemptyset(&mask);
         sigaddset(&mask, SIGCHLD);
         sigaddset(&mask, SIGTERM);

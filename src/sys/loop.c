@@ -4,6 +4,8 @@
 
 #include "loop.h"
 
+#include <linux/time_types.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -103,16 +105,20 @@ void loop_timer_set(Loop *l, LoopTimer *t, uint64_t delay_usec, LoopTimerHandler
         *p = t;
 }
 
-static int next_timeout(const Loop *l) {
-        uint64_t now, ms;
+/* epoll_pwait2(), Linux 5.11: milliseconds would double the time that the end of a session takes. The system call,
+ * since musl has no wrapper. */
+static int wait_events(const Loop *l, struct epoll_event *events, int max) {
+        struct __kernel_timespec ts, *timeout = NULL;
 
-        if (!l->timers)
-                return -1;
-        now = now_monotonic();
-        if (l->timers->due <= now)
-                return 0;
-        ms = (l->timers->due - now + 999) / 1000;
-        return ms > 3600000 ? 3600000 : (int) ms;
+        if (l->timers) {
+                uint64_t now = now_monotonic(), left = l->timers->due > now ? l->timers->due - now : 0;
+
+                left = MIN(left, UINT64_C(3600) * 1000000);
+                ts = (struct __kernel_timespec) { .tv_sec = (int64_t) (left / 1000000),
+                        .tv_nsec = (long long) (left % 1000000) * 1000 };
+                timeout = &ts;
+        }
+        return (int) syscall(SYS_epoll_pwait2, l->epoll_fd, events, max, timeout, NULL, 0);
 }
 
 static void run_timers(Loop *l) {
@@ -131,7 +137,7 @@ int loop_run(Loop *l) {
         struct epoll_event events[EVENTS_MAX];
 
         while (!l->quit) {
-                int n = epoll_wait(l->epoll_fd, events, EVENTS_MAX, next_timeout(l));
+                int n = wait_events(l, events, EVENTS_MAX);
 
                 if (n < 0 && errno != EINTR)
                         return -errno;

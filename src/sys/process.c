@@ -92,6 +92,19 @@ int capabilities_bound(uint64_t keep_mask) {
         return 0;
 }
 
+/* Effective, permitted and inheritable; the ambient set is never more than the last two have in common (capabilities(7)). */
+static int verify_no_capability(void) {
+        struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+        struct __user_cap_data_struct d[2] = {};
+
+        if (syscall(SYS_capget, &h, d) < 0)
+                return -errno;
+        for (int i = 0; i < 2; i++)
+                if (d[i].permitted || d[i].effective || d[i].inheritable)
+                        return -EPERM;
+        return 0;
+}
+
 static int set_capabilities(uint64_t mask) {
         struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
         struct __user_cap_data_struct d[2] = {};
@@ -102,7 +115,7 @@ static int set_capabilities(uint64_t mask) {
                 d[i].permitted = d[i].effective = (uint32_t) (mask >> (32 * i));
         if (syscall(SYS_capset, &h, d) < 0)
                 return -errno;
-        return mask == 0 ? capabilities_verify_empty() : 0;
+        return mask == 0 ? verify_no_capability() : 0;
 }
 
 int capabilities_clear(void) {
@@ -121,27 +134,6 @@ int identity_drop(uid_t uid, gid_t gid) {
         if (r >= 0)
                 r = identity_become(uid, gid);
         return r < 0 ? r : set_capabilities(0);
-}
-
-int capabilities_verify_empty(void) {
-        struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
-        struct __user_cap_data_struct d[2] = {};
-
-        if (syscall(SYS_capget, &h, d) < 0)
-                return -errno;
-        for (int i = 0; i < 2; i++)
-                if (d[i].permitted || d[i].effective || d[i].inheritable)
-                        return -EPERM;
-        for (unsigned long c = 0; c < 64; c++) {
-                int b = prctl(PR_CAPBSET_READ, c, 0, 0, 0);
-
-                if (b < 0)
-                        break;
-                if (b > 0)
-                        return -EPERM;
-        }
-        /* The ambient set is never more than permitted and inheritable have in common (capabilities(7)). */
-        return 0;
 }
 
 int identity_become(uid_t uid, gid_t gid) {

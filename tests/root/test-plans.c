@@ -73,7 +73,7 @@ static void root_bad(Plan *p) {
         p->root = (PlanRoot) 7;
 }
 static void network_bad(Plan *p) {
-        p->network = (PlanNetwork) 1;
+        p->network = _PLAN_NETWORK_MAX;
 }
 static void network_negative(Plan *p) {
         p->network = (PlanNetwork) -1;

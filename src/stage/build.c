@@ -88,6 +88,8 @@ static int build_surroundings(BuildContext *c) {
         if (c->netns >= 0) {
                 if (setns(c->netns, CLONE_NEWNET) < 0)
                         return -errno;
+        } else if (c->plan->network != PLAN_NETWORK_NONE) {
+                return build_fail(c, -EINVAL, "there is no network namespace with its fence in it");
         } else {
                 int r = netns_loopback_up(); /* the pool was empty: this one is fresh */
 

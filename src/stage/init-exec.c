@@ -248,7 +248,7 @@ static void run_probe(const Plan *p, int sock) {
         _cleanup_(msg_probe_done) MsgProbe result = {};
         char **hidden = calloc(p->n_denials + 1, sizeof(char *)), **readonly = calloc(p->n_denials + 1, sizeof(char *));
         ProbeContext c = { .hidden = hidden, .readonly = readonly, .workdir = p->workdir,
-                .landlock_abi = landlock_abi(), .network = p->network, .report_fd = sock };
+                .landlock_abi = landlock_abi(), .network = p->network, .net = &p->net, .report_fd = sock };
 
         if (!hidden || !readonly || limit_files(p) < 0)
                 _exit(1);

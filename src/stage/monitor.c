@@ -281,15 +281,6 @@ static void on_init(LoopSource *s, uint32_t events, void *userdata) {
                 exec_ended(m, &end);
 }
 
-static void on_report(LoopSource *s, uint32_t events, void *userdata) {
-        Monitor *m = userdata;
-
-        (void) events;
-        /* ocsb-stage is gone: the session goes on; the next ocsb-stage finds it by its record. */
-        loop_remove(m->loop, s);
-        m->report = fd_close(m->report);
-}
-
 static void on_probe_timer(void *userdata) {
         Monitor *m = userdata;
 
@@ -301,6 +292,24 @@ static void on_probe_timer(void *userdata) {
         }
         if (m->frozen || !exec_prefork(m, true))
                 loop_timer_set(m->loop, &m->probe_timer, PROBE_DELAY_USEC * 10, on_probe_timer, m);
+}
+
+static void on_report(LoopSource *s, uint32_t events, void *userdata) {
+        Monitor *m = userdata;
+        _cleanup_message_ WireMessage msg = {};
+        int r = wire_recv(s->fd, &msg);
+
+        (void) events;
+        if (r == -EAGAIN)
+                return;
+        if (r > 0) {
+                if (msg.type == WIRE_ATTACHED)
+                        loop_timer_set(m->loop, &m->probe_timer, PROBE_DELAY_USEC, on_probe_timer, m);
+                return;
+        }
+        /* ocsb-stage is gone: the session goes on; the next ocsb-stage finds it by its record. */
+        loop_remove(m->loop, s);
+        m->report = fd_close(m->report);
 }
 
 void monitor_probe_lost(Monitor *m) {
@@ -637,7 +646,9 @@ void monitor_run(MonitorArgs *a) {
         if (report_ready(&m, &ready) < 0)
                 _exit(1);
         (void) exec_prefork(&m, false);
-        loop_timer_set(m.loop, &m.probe_timer, PROBE_DELAY_USEC, on_probe_timer, &m);
+        /* With a network the probe waits until that is there: WIRE_ATTACHED. */
+        if (m.plan->network == PLAN_NETWORK_NONE)
+                loop_timer_set(m.loop, &m.probe_timer, PROBE_DELAY_USEC, on_probe_timer, &m);
         r = loop_run(m.loop);
         exec_all_ended(&m);
         report_ended(&m);

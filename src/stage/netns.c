@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The pool is the receive queue of a socket: the maker makes a namespace, sends it, and blocks when the queue is
- * full. */
+/* The pool is the receive queue of a socket: the maker makes a namespace, sends it, and waits for a credit, a byte, before
+ * the next. The maker of fenced ones runs ocsb-fw in each first; when that fails it says why and ends. */
 
 #include "netns.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/netlink.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -16,15 +20,23 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/text.h"
+#include "sys/loop.h"
 #include "sys/process.h"
-#include "wire/transport.h"
+#include "wire/message.h"
 
 #define READY_MAX 4
+#define FENCE_TIMEOUT_MS 5000
 
 struct NetnsPool {
         int socket;
         pid_t maker;
         unsigned starts;
+        /* of fenced ones */
+        bool fenced;
+        char *program;
+        uid_t uid;
+        gid_t gid;
 };
 
 int netns_loopback_up(void) {
@@ -36,9 +48,137 @@ int netns_loopback_up(void) {
         return 0;
 }
 
-static void make_forever(int sock) _noreturn_;
+/* The kernel looks at the rights of who opened a netlink socket as well as of who sends on it: root opens them here. */
+static int open_sockets(int ret[static _NETNS_FDS]) {
+        _cleanup_close_ int route = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), netfilter = -EBADF;
 
-static void make_forever(int sock) {
+        if (route < 0)
+                return -errno;
+        netfilter = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+        if (netfilter < 0)
+                return -errno;
+        ret[NETNS_ROUTE] = TAKE_FD(route);
+        ret[NETNS_NETFILTER] = TAKE_FD(netfilter);
+        return 0;
+}
+
+int netns_open_sockets(int namespace_fd, int ret[static _NETNS_FDS]) {
+        _cleanup_close_ int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        int r;
+
+        if (own < 0)
+                return -errno;
+        if (setns(namespace_fd, CLONE_NEWNET) < 0)
+                return -errno;
+        r = open_sockets(ret);
+        /* No other thread saw it. A process that cannot come back must not go on in a sandbox's network: the next
+         * ocsb-stage takes over. */
+        if (setns(own, CLONE_NEWNET) < 0)
+                _exit(1);
+        return r;
+}
+
+/* ---- the maker ---- */
+
+static void become_fence(const NetnsPool *p, int out) _noreturn_;
+
+static void become_fence(const NetnsPool *p, int out) {
+        char *argv[] = { (char *) "ocsb-fw", (char *) "--namespace", NULL };
+        static char *const no_env[] = { NULL };
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+        if (null < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0 || close_range(3, ~0u, 0) < 0)
+                _exit(126);
+        if (identity_become_with(p->uid, p->gid, UINT64_C(1) << CAP_NET_ADMIN) < 0)
+                _exit(126);
+        /* A change of identity clears the first. */
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                _exit(126);
+        (void) execve(p->program, argv, no_env);
+        _exit(127);
+}
+
+/* Reads what it prints until it ends, at most FENCE_TIMEOUT_MS. */
+static int wait_fence(int out, char *text, size_t size) {
+        uint64_t end = now_monotonic() + FENCE_TIMEOUT_MS * UINT64_C(1000), now;
+        size_t n = 0;
+
+        while ((now = now_monotonic()) < end) {
+                struct pollfd p = { .fd = out, .events = POLLIN };
+                char drop[256];
+                ssize_t k;
+
+                if (poll(&p, 1, (int) ((end - now + 999) / 1000)) <= 0)
+                        continue;
+                k = n + 1 < size ? read(out, text + n, size - 1 - n) : read(out, drop, sizeof(drop));
+                if (k <= 0)
+                        return 0;
+                n = MIN(n + (size_t) k, size - 1);
+        }
+        return -ETIMEDOUT;
+}
+
+/* The inner fence, in the namespace of this process. On failure text says why, a line of plain text. */
+static int load_fence(const NetnsPool *p, char *text, size_t size) {
+        int pipe_fds[2], status = 0, r;
+        pid_t pid;
+
+        memset(text, 0, size);
+        if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+                return -errno;
+        pid = process_clone(0, -1, NULL);
+        if (pid == 0)
+                become_fence(p, pipe_fds[1]);
+        fd_close(pipe_fds[1]);
+        r = pid < 0 ? (int) pid : wait_fence(pipe_fds[0], text, size);
+        fd_close(pipe_fds[0]);
+        if (pid < 0)
+                return r;
+        if (r < 0)
+                (void) kill(pid, SIGKILL);
+        while (waitpid(pid, &status, 0) < 0)
+                if (errno != EINTR)
+                        return -errno;
+        if (r < 0) {
+                (void) snprintf(text, size, "it did not end within %d seconds", FENCE_TIMEOUT_MS / 1000);
+                return r;
+        }
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+                return 0;
+        text[strcspn(text, "\n")] = 0;
+        if (WIFSIGNALED(status))
+                (void) snprintf(text, size, "it was killed by signal %d", WTERMSIG(status));
+        else if (WEXITSTATUS(status) == 127)
+                (void) snprintf(text, size, "%s cannot be started: install ocsb-fw", p->program);
+        else if (!text[0])
+                (void) snprintf(text, size, "it ended with status %d", WEXITSTATUS(status));
+        return -EIO;
+}
+
+static int send_fenced(const NetnsPool *p, int sock, int namespace_fd) {
+        _cleanup_writer_ WireWriter w = {};
+        int fds[_NETNS_FDS] = { -EBADF, -EBADF, -EBADF }, r;
+        char text[384], why[512];
+
+        r = load_fence(p, text, sizeof(text));
+        if (r >= 0) {
+                fds[NETNS_NAMESPACE] = namespace_fd;
+                r = open_sockets(fds);
+                if (r >= 0)
+                        r = wire_send(sock, 0, 0, NULL, fds, _NETNS_FDS);
+                fd_close(fds[NETNS_ROUTE]);
+                fd_close(fds[NETNS_NETFILTER]);
+                return r;
+        }
+        (void) snprintf(why, sizeof(why), "ocsb-fw --namespace could not load the fence inside: %s", text);
+        msg_ack_encode(&w, r, why);
+        (void) wire_send(sock, WIRE_ACK, 0, &w, NULL, 0);
+        return r;
+}
+
+static void make_forever(const NetnsPool *p, int sock) _noreturn_;
+
+static void make_forever(const NetnsPool *p, int sock) {
         (void) prctl(PR_SET_NAME, "ocsb-netns");
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         signals_reset();
@@ -56,27 +196,35 @@ static void make_forever(int sock) {
                 if (unshare(CLONE_NEWNET) < 0 || netns_loopback_up() < 0)
                         _exit(1);
                 ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-                if (ns < 0 || wire_send(3, 0, 0, NULL, &ns, 1) < 0)
+                if (ns < 0 || (p->fenced ? send_fenced(p, 3, ns) : wire_send(3, 0, 0, NULL, &ns, 1)) < 0)
                         _exit(1);
         }
 }
 
-static void start_maker(NetnsPool *p) {
-        int pair[2];
+/* ---- the pool ---- */
 
-        if (p->starts++ > 16 || wire_pair(pair) < 0)
-                return;
+static int start_maker(NetnsPool *p) {
+        int pair[2], r;
+
+        r = wire_pair(pair);
+        if (r < 0)
+                return r;
         (void) fd_set_nonblock(pair[1], false);
         p->maker = process_clone(0, -1, NULL);
         if (p->maker == 0) {
                 fd_close(pair[0]);
-                make_forever(pair[1]);
+                make_forever(p, pair[1]);
         }
         fd_close(pair[1]);
+        if (p->maker < 0) {
+                fd_close(pair[0]);
+                return p->maker;
+        }
         fd_close(p->socket);
         p->socket = pair[0];
         for (int i = 0; i < READY_MAX; i++)
                 (void) !write(p->socket, "c", 1);
+        return 0;
 }
 
 NetnsPool *netns_pool_new(void) {
@@ -85,13 +233,23 @@ NetnsPool *netns_pool_new(void) {
         if (!p)
                 return NULL;
         p->socket = -EBADF;
-        start_maker(p);
+        (void) start_maker(p);
         return p;
+}
+
+NetnsPool *netns_pool_new_fenced(const char *program, uid_t uid, gid_t gid) {
+        NetnsPool *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return NULL;
+        *p = (NetnsPool) { .socket = -EBADF, .fenced = true, .program = strdup(program), .uid = uid, .gid = gid };
+        return p->program ? p : netns_pool_free(p);
 }
 
 NetnsPool *netns_pool_free(NetnsPool *p) {
         if (p) {
                 fd_close(p->socket);
+                free(p->program);
                 free(p);
         }
         return NULL;
@@ -106,9 +264,42 @@ int netns_pool_take(NetnsPool *p) {
         return TAKE_FD(m.fds[0]);
 }
 
-void netns_pool_reaped(NetnsPool *p, pid_t pid) {
-        if (p->maker > 0 && p->maker == pid) {
-                p->maker = 0;
-                start_maker(p);
+int netns_pool_take_fenced(NetnsPool *p, bool waited, int ret[static _NETNS_FDS], char *why, size_t why_size) {
+        _cleanup_message_ WireMessage m = {};
+        WireReader reader;
+        int r = p->socket < 0 ? 0 : wire_recv(p->socket, &m), error = 0;
+
+        if (r == -EAGAIN)
+                return 0;
+        if (r > 0 && m.type == 0 && m.n_fds == _NETNS_FDS) {
+                (void) !write(p->socket, "c", 1);
+                for (size_t i = 0; i < _NETNS_FDS; i++)
+                        ret[i] = TAKE_FD(m.fds[i]);
+                return 1;
         }
+        /* There is no maker, or it has ended, or is about to. */
+        reader = WIRE_READER(m.body, m.len);
+        if (r <= 0 || m.type != WIRE_ACK || msg_ack_decode(&reader, &error, why, why_size) < 0)
+                (void) snprintf(why, why_size, "the process that makes network namespaces died");
+        p->socket = fd_close(p->socket);
+        p->maker = 0;
+        if (waited)
+                return error ? -error : -EIO;
+        r = start_maker(p);
+        if (r < 0)
+                (void) snprintf(why, why_size, "no process can be started: %s", strerror(-r));
+        return r;
+}
+
+int netns_pool_fd(const NetnsPool *p) {
+        return p->socket;
+}
+
+void netns_pool_reaped(NetnsPool *p, pid_t pid) {
+        if (p->maker <= 0 || p->maker != pid)
+                return;
+        p->maker = 0;
+        if (p->fenced || p->starts++ >= 16)
+                return; /* of fenced ones the next take starts it again */
+        (void) start_maker(p);
 }

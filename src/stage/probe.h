@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "wire/message.h"
+#include "wire/network.h"
 
 typedef struct ProbeContext {
         char *const *hidden; /* paths that PLAN_DENY_ALL covers */
@@ -19,6 +20,7 @@ typedef struct ProbeContext {
         bool workspace_writable; /* files can be made in workdir */
         uint32_t landlock_abi;
         uint32_t network; /* PlanNetwork */
+        const NetIntent *net; /* what it may reach; PLAN_NETWORK_NONE: not looked at */
         int report_fd; /* may be open beside 0, 1 and 2: where the caller sends the result; 0: there is none
                         */
 } ProbeContext;

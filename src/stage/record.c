@@ -18,10 +18,12 @@
 #include "sys/process.h"
 #include "wire/plan.h"
 
-#define RECORD_VERSION 1u
+#define RECORD_VERSION 2u
 #define JOURNAL_MAX ((size_t) 4 << 20)
 
 Record *record_free(Record *r) {
+        if (r)
+                free(r->intent);
         free(r);
         return NULL;
 }
@@ -35,14 +37,31 @@ int record_save(int dir_fd, const Record *r) {
         wire_put_u64(&w, r->starttime);
         wire_put_u32(&w, r->uid);
         wire_put_string(&w, r->cgroup);
+        wire_put_u32(&w, r->intent != NULL);
+        if (r->intent) {
+                wire_put_u32(&w, r->attached);
+                wire_put_u64(&w, r->netns);
+                net_intent_encode(&w, r->intent);
+        }
         if (w.error)
                 return w.error;
         return file_write_atomic(dir_fd, r->id, w.data, w.len, 0600);
 }
 
+static void load_network(WireReader *in, Record *r) {
+        if (wire_get_u32(in) != 1)
+                return;
+        r->attached = wire_get_u32(in) == 1;
+        r->netns = wire_get_u64(in);
+        r->intent = calloc(1, sizeof(*r->intent));
+        if (!r->intent || net_intent_decode(in, r->intent, NULL) < 0)
+                in->error = -EBADMSG;
+}
+
 int record_load(int dir_fd, const char *id, Record **ret) {
         _cleanup_(record_freep) Record *r = calloc(1, sizeof(*r));
         _cleanup_free_ char *data = NULL;
+        uint32_t version;
         WireReader in;
         size_t len;
         int k;
@@ -53,13 +72,16 @@ int record_load(int dir_fd, const char *id, Record **ret) {
         if (k < 0)
                 return k;
         in = WIRE_READER((const uint8_t *) data, len);
-        if (wire_get_u32(&in) != RECORD_VERSION)
+        version = wire_get_u32(&in);
+        if (version != RECORD_VERSION && version != 1)
                 return -EBADMSG;
         wire_get_string_buf(&in, r->id, sizeof(r->id));
         r->monitor = (pid_t) wire_get_u32(&in);
         r->starttime = wire_get_u64(&in);
         r->uid = wire_get_u32(&in);
         wire_get_string_buf(&in, r->cgroup, sizeof(r->cgroup));
+        if (version > 1) /* 1 is of the time before there was a network */
+                load_network(&in, r);
         if (wire_reader_finish(&in) < 0 || !streq(r->id, id) || r->uid == 0 || strstr(r->cgroup, ".."))
                 return -EBADMSG;
         *ret = TAKE_PTR(r);

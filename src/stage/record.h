@@ -17,6 +17,10 @@ typedef struct Record {
         uint64_t starttime; /* of the monitor: with the pid it names the process for good */
         uid_t uid;
         char cgroup[512]; /* path of its directory */
+        /* Network "nat", else NULL: what it may reach. The interface is there, or ocsb-fw may be making it. */
+        NetIntent *intent;
+        bool attached;  /* ocsb-fw has said that the interface and the rules are there: what the session needs to live on */
+        uint64_t netns; /* inode of its network namespace; 0 until attached */
 } Record;
 
 Record *record_free(Record *r);

@@ -68,6 +68,14 @@ static void keep_template(Stage *s, WireMessage *msg) {
         (void) template_store_put(s->templates, &key, body, len, TAKE_FD(msg->fds[0]));
 }
 
+void session_answer_ready(Session *x, WireMessage *msg) {
+        WireWriter same = { .data = msg->body, .len = msg->len };
+
+        x->answered = true;
+        client_send(x->creator, WIRE_READY, x->create_tag, &same, msg->fds, msg->n_fds);
+        x->creator = NULL;
+}
+
 /* Handles one message; false when there is none, or no more. */
 static bool report_next(Session *x) {
         Stage *s = x->stage;
@@ -85,20 +93,17 @@ static bool report_next(Session *x) {
         }
         reader = WIRE_READER(msg.body, msg.len);
         switch (msg.type) {
-        case WIRE_READY: {
-                WireWriter same = { .data = msg.body, .len = msg.len };
-
-                x->answered = true;
-                client_send(x->creator, WIRE_READY, x->create_tag, &same, msg.fds, msg.n_fds);
-                x->creator = NULL;
+        case WIRE_READY:
+                if (!network_keeps_ready(x, &msg))
+                        session_answer_ready(x, &msg);
                 return true;
-        }
         case WIRE_TEMPLATE:
                 keep_template(s, &msg);
                 return true;
         case WIRE_FAILED:
                 /* Answered when everything of the session is gone. */
-                (void) msg_failed_decode(&reader, &x->failure);
+                if (!x->failure.error)
+                        (void) msg_failed_decode(&reader, &x->failure);
                 return true;
         case WIRE_ENDED:
                 (void) msg_ended_decode(&reader, &x->ended);
@@ -132,6 +137,7 @@ void session_free(Session *x) {
         fd_close(x->report);
         fd_close(x->pidfd);
         fd_close(x->cleaner_pidfd);
+        network_done(x);
         record_free(x->record);
         free(x);
 }
@@ -233,7 +239,29 @@ void session_reap(void *userdata) {
         if (r < 0)
                 log_record(LOG_LEVEL_ERR, &(LogContext) { .session = id, .owner = x->record->uid, .step = "reap" }, NULL,
                                 "Failed to remove the cgroup of session %s: %s", id, strerror(-r));
+        network_over(x);
         session_clean(x);
+}
+
+/* All at once, so that PID 1 and what is below it end while the monitor does. The monitor alone would be enough: its
+ * end is theirs. */
+void session_kill(Session *x) {
+        char name[64];
+        _cleanup_close_ int scope = -EBADF;
+
+        if (x->pidfd < 0) {
+                if (x->network.state == NETWORK_NAMESPACE)
+                        x->network.state = NETWORK_FAILED; /* not to be born any more */
+                loop_timer_set(x->stage->loop, &x->retry, 0, session_reap, x);
+                return;
+        }
+        if (x->stage->slice >= 0) {
+                scope_name(x->record->id, name);
+                scope = openat(x->stage->slice, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (scope >= 0)
+                        (void) cgroup_kill(scope);
+        }
+        (void) pidfd_signal(x->pidfd, SIGKILL);
 }
 
 static void on_monitor_exit(LoopSource *src, uint32_t events, void *userdata) {
@@ -270,7 +298,7 @@ Session *session_new(Stage *s, Record *record) {
         if (!x)
                 return NULL;
         *x = (Session) { .stage = s, .record = record, .report = -EBADF, .pidfd = -EBADF,
-                .cleaner_pidfd = -EBADF, .next = s->sessions };
+                .cleaner_pidfd = -EBADF, .network.fds = { -EBADF, -EBADF, -EBADF }, .next = s->sessions };
         s->sessions = x;
         s->n_sessions++;
         return x;
@@ -287,6 +315,12 @@ static Record *record_of_plan(Stage *s, const Plan *p) {
         scope_name(p->id, name);
         if ((size_t) snprintf(r->cgroup, sizeof(r->cgroup), "%s/%s", s->slice_path, name) >= sizeof(r->cgroup))
                 return record_free(r);
+        if (p->network == PLAN_NETWORK_NONE)
+                return r;
+        r->intent = malloc(sizeof(*r->intent));
+        if (!r->intent)
+                return record_free(r);
+        *r->intent = p->net;
         return r;
 }
 
@@ -314,8 +348,7 @@ static int prepare_birth(Stage *s, Plan *plan, Birth *b) {
         return wire_pair(b->report);
 }
 
-static pid_t give_birth(Stage *s, Plan *plan, int *fds, Birth *b, int *ret_pidfd) {
-        int netns = netns_pool_take(s->netns);
+static pid_t give_birth(Stage *s, Plan *plan, int *fds, int netns, Birth *b, int *ret_pidfd) {
         pid_t pid;
 
         b->step = "fork";
@@ -329,17 +362,67 @@ static pid_t give_birth(Stage *s, Plan *plan, int *fds, Birth *b, int *ret_pidfd
 
                 monitor_run(&a);
         }
-        fd_close(netns);
         return pid;
 }
 
-static int session_create(Stage *s, Client *c, uint32_t tag, Plan *plan, int *fds, Birth *b) {
-        _cleanup_(record_freep) Record *record = NULL;
-        Session *x;
-        pid_t pid;
+static int bear(Session *x, Plan *plan, int *fds, int netns, Birth *b) {
+        Stage *s = x->stage;
         int pidfd, r;
+        pid_t pid;
 
-        b->step = "quota";
+        r = prepare_birth(s, plan, b);
+        if (r < 0)
+                return r;
+        FAULT("stage.create.before-fork");
+        pid = give_birth(s, plan, fds, netns, b, &pidfd);
+        if (pid < 0)
+                return pid;
+        FAULT("stage.create.after-fork");
+        x->record->monitor = pid;
+        b->step = "record";
+        r = process_starttime(pid, &x->record->starttime);
+        if (r >= 0)
+                r = record_save(s->records, x->record);
+        if (r >= 0) {
+                x->report = TAKE_FD(b->report[0]);
+                x->pidfd = pidfd;
+                FAULT("stage.create.after-second-record");
+                r = session_watch(x);
+        }
+        if (r < 0) {
+                (void) pidfd_signal(pidfd, SIGKILL);
+                (void) waitpid(pid, NULL, 0);
+                loop_remove(s->loop, &x->pid_source);
+                fd_close(pidfd);
+                x->pidfd = -EBADF;
+        }
+        return r;
+}
+
+static void session_failed(Session *x, int error, const char *step, const char *text) {
+        x->failure = (MsgFailed) { .error = (uint32_t) -error, .status = 125 };
+        (void) snprintf(x->failure.step, sizeof(x->failure.step), "%s", step);
+        (void) snprintf(x->failure.text, sizeof(x->failure.text), "%s", text);
+        session_kill(x);
+}
+
+void session_bear(Session *x, Plan *plan, int *fds, int netns) {
+        Birth b = {};
+        int r = bear(x, plan, fds, netns, &b);
+
+        fd_close(b.scope);
+        fd_close(b.leaf);
+        fd_close_many(b.report, 2);
+        if (r < 0)
+                session_failed(x, r, b.step, b.why[0] ? b.why : strerror(-r));
+}
+
+/* The record, before anything that it names. */
+static int session_begin(Stage *s, const Plan *plan, const char **step, Session **ret) {
+        _cleanup_(record_freep) Record *record = NULL;
+        int r;
+
+        *step = "quota";
         if (s->n_sessions >= SESSIONS_MAX)
                 return -EAGAIN;
         if (session_find(s, plan->id))
@@ -347,46 +430,26 @@ static int session_create(Stage *s, Client *c, uint32_t tag, Plan *plan, int *fd
         record = record_of_plan(s, plan);
         if (!record)
                 return -ENOMEM;
-        b->step = "record";
+        *step = "record";
         r = record_save(s->records, record);
         if (r < 0)
                 return r;
-        FAULT("stage.create.after-record");
-        r = prepare_birth(s, plan, b);
-        if (r < 0)
-                return r;
-        FAULT("stage.create.before-fork");
-        pid = give_birth(s, plan, fds, b, &pidfd);
-        if (pid < 0)
-                return pid;
-        FAULT("stage.create.after-fork");
-        record->monitor = pid;
-        b->step = "record";
-        r = process_starttime(pid, &record->starttime);
-        if (r >= 0)
-                r = record_save(s->records, record);
-        x = r < 0 ? NULL : session_new(s, record);
-        if (!x) {
-                (void) pidfd_signal(pidfd, SIGKILL);
-                (void) waitpid(pid, NULL, 0);
-                fd_close(pidfd);
-                return r < 0 ? r : -ENOMEM;
+        *ret = session_new(s, record);
+        if (!*ret) {
+                record_remove(s->records, plan->id);
+                return -ENOMEM;
         }
         record = NULL;
-        x->creator = c;
-        x->create_tag = tag;
-        x->report = TAKE_FD(b->report[0]);
-        x->pidfd = pidfd;
-        FAULT("stage.create.after-second-record");
-        return session_watch(x);
+        FAULT("stage.create.after-record");
+        return 0;
 }
 
 void session_request_create(Client *c, WireMessage *msg) {
         _cleanup_plan_ Plan *plan = NULL;
         WireReader reader = WIRE_READER(msg->body, msg->len);
-        const char *why = NULL;
-        Birth b = { .scope = -EBADF, .leaf = -EBADF, .report = { -EBADF, -EBADF } };
-        int r;
+        const char *why = NULL, *step;
+        Session *x;
+        int netns, r;
 
         r = plan_decode(&reader, &plan, &why);
         if (r < 0) {
@@ -401,21 +464,21 @@ void session_request_create(Client *c, WireMessage *msg) {
                 send_failed(c, msg->tag, -EPERM, "plan", "no sandbox runs as the daemon's own user");
                 return;
         }
-        r = session_create(c->stage, c, msg->tag, plan, msg->fds, &b);
+        r = session_begin(c->stage, plan, &step, &x);
         if (r < 0) {
-                char name[64];
-
-                if (r != -EEXIST) {
-                        fd_close(b.leaf);
-                        b.leaf = -EBADF;
-                        scope_name(plan->id, name);
-                        if (c->stage->slice >= 0)
-                                (void) cgroup_destroy(c->stage->slice, name, 100);
-                        record_remove(c->stage->records, plan->id);
-                }
-                send_failed(c, msg->tag, r, b.step, b.why[0] ? b.why : strerror(-r));
+                send_failed(c, msg->tag, r, step, strerror(-r));
+                return;
         }
-        fd_close(b.scope);
-        fd_close(b.leaf);
-        fd_close_many(b.report, 2);
+        x->creator = c;
+        x->create_tag = msg->tag;
+        if (plan->network != PLAN_NETWORK_NONE) {
+                why = NULL;
+                r = network_create(x, &plan, msg, &why);
+                if (r < 0)
+                        session_failed(x, r, "network", why ? why : strerror(-r));
+                return;
+        }
+        netns = netns_pool_take(c->stage->netns);
+        session_bear(x, plan, msg->fds, netns);
+        fd_close(netns);
 }

@@ -5,10 +5,11 @@
 
 #include "stage/monitor.h"
 #include "stage/netns.h"
+#include "stage/network.h"
 #include "stage/record.h"
 #include "stage/template.h"
 
-typedef struct Stage Stage;
+typedef struct Firewall Firewall;
 
 typedef struct Client {
         Stage *stage;
@@ -17,7 +18,7 @@ typedef struct Client {
         struct Client *next;
 } Client;
 
-typedef struct Session {
+struct Session {
         Stage *stage;
         Record *record;
         Client *creator;  /* waits for the answer to CREATE; NULL when it left or has it */
@@ -32,8 +33,9 @@ typedef struct Session {
         bool answered;    /* READY or FAILED went out */
         MsgFailed failure;
         MsgEnded ended;
-        struct Session *next;
-} Session;
+        SessionNetwork network;
+        Session *next;
+};
 
 struct Stage {
         Loop *loop;
@@ -45,7 +47,11 @@ struct Stage {
         gid_t ocsb_gid;
         uid_t ocsb_uid;
         unsigned abi;
-        NetnsPool *netns;
+        NetnsPool *netns, *fenced; /* fenced: of the first session with network "nat" on */
+        LoopSource fenced_source;
+        char fenced_why[512];
+        Firewall *firewall;
+        const char *libexec;
         Client *clients;
         Session *sessions;
         unsigned n_sessions;
@@ -57,6 +63,13 @@ Session *session_new(Stage *s, Record *record);
 void session_free(Session *x);
 /* Watches the monitor's life and, when there is a report socket, what it says. */
 int session_watch(Session *x);
+/* Forks the monitor, which builds the sandbox in the network namespace, or in one of its own (-1). Borrows everything. What
+ * goes wrong ends the session. */
+void session_bear(Session *x, Plan *plan, int *fds, int netns);
+/* Hands the monitor's READY on. */
+void session_answer_ready(Session *x, WireMessage *msg);
+/* Ends it, also one that has no monitor yet; session_reap() follows from the loop. */
+void session_kill(Session *x);
 /* WIRE_CREATE: makes a session; every failure is answered here. */
 void session_request_create(Client *c, WireMessage *msg);
 /* The monitor is dead: takes away what the session leaves behind, tells the clients, frees x. */

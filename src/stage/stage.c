@@ -22,6 +22,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "stage/firewall.h"
 #include "stage/scope.h"
 #include "stage/session.h"
 #include "sys/cgroup.h"
@@ -43,21 +44,6 @@ static void on_mounts_changed(LoopSource *src, uint32_t events, void *userdata) 
 
 /* ---- requests ---- */
 
-/* All at once, so that PID 1 and what is below it end while the monitor does. The monitor alone would be enough: its
- * end is theirs. */
-static void kill_all(Session *x) {
-        char name[64];
-        _cleanup_close_ int scope = -EBADF;
-
-        if (x->stage->slice >= 0) {
-                scope_name(x->record->id, name);
-                scope = openat(x->stage->slice, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-                if (scope >= 0)
-                        (void) cgroup_kill(scope);
-        }
-        (void) pidfd_signal(x->pidfd, SIGKILL);
-}
-
 static void request_kill(Client *c, WireMessage *msg) {
         WireReader reader = WIRE_READER(msg->body, msg->len);
         char id[SESSION_ID_MAX + 1];
@@ -75,7 +61,7 @@ static void request_kill(Client *c, WireMessage *msg) {
         if (!x->answered)
                 x->answered = true; /* nobody waits for CREATE any more */
         (void) snprintf(x->ended.reason, sizeof(x->ended.reason), "terminated");
-        kill_all(x);
+        session_kill(x);
 }
 
 static void request_list(Client *c, WireMessage *msg) {
@@ -167,6 +153,12 @@ static void on_listen(LoopSource *src, uint32_t events, void *userdata) {
         s->clients = c;
 }
 
+static void reaped(Stage *s, pid_t pid) {
+        netns_pool_reaped(s->netns, pid);
+        if (s->fenced)
+                netns_pool_reaped(s->fenced, pid);
+}
+
 static void on_signal(LoopSource *src, uint32_t events, void *userdata) {
         Stage *s = userdata;
         struct signalfd_siginfo si;
@@ -178,7 +170,7 @@ static void on_signal(LoopSource *src, uint32_t events, void *userdata) {
                         loop_quit(s->loop, 0);
         /* Monitors and cleaners are watched by pidfd, which tells of an end also when it was reaped here. */
         while ((pid = waitpid(-1, NULL, WNOHANG)) > 0)
-                netns_pool_reaped(s->netns, pid);
+                reaped(s, pid);
 }
 
 /* ---- start ---- */
@@ -274,6 +266,7 @@ static int adopt_one(const char *id, void *userdata) {
         Stage *s = userdata;
         Record *r = NULL;
         Session *x;
+        bool whole;
         int k = record_load(s->records, id, &r);
 
         if (k < 0) {
@@ -287,8 +280,11 @@ static int adopt_one(const char *id, void *userdata) {
                 return -ENOMEM;
         }
         x->answered = true;
+        whole = network_adopt(x);
         if (!monitor_lives(r) || session_watch(x) < 0)
                 session_reap(x);
+        else if (!whole)
+                session_kill(x);
         return 0;
 }
 
@@ -366,7 +362,7 @@ static int notify_ready(void) {
 }
 
 static int run(void) {
-        Stage s = { .slice = -EBADF };
+        Stage s = { .slice = -EBADF, .libexec = arg_libexec };
         struct rlimit nofile = { 65536, 65536 };
         sigset_t mask;
         int listen_fd, mounts_fd, r;
@@ -405,6 +401,10 @@ static int run(void) {
         if (r >= 0)
                 r = record_foreach(s.journals, clean_one, &s);
         records_tidy(s.records, is_there, &s);
+        /* Sessions that are gone are known to be, those that live are attached again. */
+        s.firewall = firewall_new(&s);
+        if (!s.firewall)
+                return -ENOMEM;
         if (r >= 0)
                 r = loop_add(s.loop, &s.signal_source, s.signals, EPOLLIN, on_signal, &s);
         if (r >= 0)
@@ -419,9 +419,11 @@ static int run(void) {
         /* Of ours only: the sessions themselves go on. */
         while (s.clients)
                 client_drop(s.clients);
+        firewall_free(s.firewall);
         while (s.sessions)
                 session_free(s.sessions);
         netns_pool_free(s.netns);
+        netns_pool_free(s.fenced);
         template_store_free(s.templates);
         loop_free(s.loop);
         return r;

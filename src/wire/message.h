@@ -61,6 +61,8 @@ typedef enum WireType {
         WIRE_PROBE,        /* body: u32 slot; fds as PREFORK: the child runs the self-probe and sends PROBED there */
         /* builder to monitor to stage */
         WIRE_TEMPLATE = 112, /* body: the template (stage/template.h); fds: [0] its mount namespace */
+        /* stage to monitor */
+        WIRE_ATTACHED,       /* no body: the network is there, the self-probe can look at it */
 } WireType;
 
 /* FAILED and EVENT_FAILED */

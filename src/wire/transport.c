@@ -168,19 +168,27 @@ static int address(const char *path, struct sockaddr_un *ret) {
         return 0;
 }
 
-int wire_connect(const char *path) {
+static int connect_as(const char *path, int flags) {
         _cleanup_close_ int fd = -EBADF;
         struct sockaddr_un sa;
         int r = address(path, &sa);
 
         if (r < 0)
                 return r;
-        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0);
         if (fd < 0)
                 return -errno;
         if (connect(fd, (struct sockaddr *) &sa, sizeof(sa)) < 0)
                 return -errno;
         return TAKE_FD(fd);
+}
+
+int wire_connect(const char *path) {
+        return connect_as(path, 0);
+}
+
+int wire_connect_nonblock(const char *path) {
+        return connect_as(path, SOCK_NONBLOCK);
 }
 
 int wire_listen(const char *path, mode_t mode) {

@@ -49,6 +49,8 @@ int wire_recv(int sock, WireMessage *ret);
 int wire_pair(int ret[static 2]);
 /* Connects to / listens on a socket in the file system; at most 107 bytes of path. fds are blocking / non-blocking. */
 int wire_connect(const char *path);
+/* Never waits for a listener that does not accept: -EAGAIN when its queue is full. The fd is non-blocking. */
+int wire_connect_nonblock(const char *path);
 int wire_listen(const char *path, mode_t mode);
 
 /* The peer as the kernel recorded it at connect(). */

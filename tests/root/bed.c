@@ -280,8 +280,9 @@ static void append(const char *path, const char *text) {
 static void make_accounts(void) {
         append("/etc/passwd",
                         "\nocsb:x:990:990::/nonexistent:/usr/sbin/nologin\n"
+                        "ocsb-fw:x:991:991::/nonexistent:/usr/sbin/nologin\n"
                         "alice:x:20001:20001::/home/alice:/bin/sh\nbob:x:20002:20002::/home/bob:/bin/sh\n");
-        append("/etc/group", "\nocsb:x:990:\nalice:x:20001:\nbob:x:20002:\n");
+        append("/etc/group", "\nocsb:x:990:\nocsb-fw:x:991:\nalice:x:20001:\nbob:x:20002:\n");
         bed_mkdir("/home/alice", 0700, ALICE);
         bed_mkdir("/home/bob", 0700, BOB);
         bed_mkdir("/run/ocsb", 0755, 0);

@@ -51,6 +51,8 @@ static void install(void) {
 
                 (void) snprintf(from, sizeof(from), "%s/tests/root/attack", bed_build_dir());
                 bed_copy(from, ATTACK, 0755);
+                (void) snprintf(from, sizeof(from), "%s/tests/root/fake-fence", bed_build_dir());
+                bed_copy(from, OCSB_LIBEXEC_DIR "/ocsb-fw", 0755);
         }
         stage.installed = true;
 }

@@ -48,6 +48,7 @@ static const struct {
                 {"cgroup", {}},
                 {"network", {}},
                 {"interfaces", {}},
+                {"network-admin", {}},
                 {"tcp-fastopen", {}},
                 {"transports", {"MPTCP: EPROTONOSUPPORT", "MPTCP: ENOPROTOOPT"}},
                 {"raw-socket", {}},

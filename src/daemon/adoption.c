@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "channels.h"
 #include "errors.h"
+#include "firewall.h"
 #include "link.h"
 #include "manager.h"
 
@@ -132,6 +133,7 @@ int adoption_start(Manager *m) {
                 return r;
         }
         FAULT("daemon.start.adopted");
+        firewall_start(m->firewall);
         stage_client_start(m->stage);
         return 0;
 }

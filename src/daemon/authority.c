@@ -28,6 +28,7 @@
 
 #define MANAGER "org.openclaw.Sandbox1.Manager"
 #define SESSION "org.openclaw.Sandbox1.Session"
+#define FIREWALL "org.openclaw.Sandbox1.Firewall"
 
 /* Each method of our interfaces, once. tests/unit/test-daemon-authority.c compares it with the contract in
  * dbus/. */
@@ -51,6 +52,13 @@ static const AuthorityRule rules[] = {
         { SESSION, "Thaw", AUTHORITY_OWNER, ACTION_MANAGE_SESSIONS },
         { SESSION, "Terminate", AUTHORITY_OWNER, ACTION_MANAGE_SESSIONS },
         { SESSION, "Remove", AUTHORITY_OWNER, ACTION_MANAGE_SESSIONS },
+        { SESSION, "Update", AUTHORITY_OWNER, ACTION_MANAGE_SESSIONS }, /* what widens asks for grant-network as well */
+        { FIREWALL, "Status", AUTHORITY_FILTER, ACTION_MANAGE_FIREWALL },
+        { FIREWALL, "Verify", AUTHORITY_OWNER, ACTION_MANAGE_FIREWALL },
+        { FIREWALL, "Allow", AUTHORITY_WIDEN, ACTION_GRANT_NETWORK },
+        { FIREWALL, "Revoke", AUTHORITY_OWNER, ACTION_MANAGE_FIREWALL },
+        { FIREWALL, "Show", AUTHORITY_ACTION, ACTION_MANAGE_FIREWALL },
+        { FIREWALL, "Reload", AUTHORITY_ACTION, ACTION_MANAGE_FIREWALL },
 };
 
 const AuthorityRule *authority_rule(const char *interface, const char *member) {

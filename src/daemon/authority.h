@@ -14,11 +14,14 @@
 #define ACTION_MANAGE_SESSIONS ACTION_PREFIX "manage-sessions"
 #define ACTION_APPROVE_REQUEST ACTION_PREFIX "approve-request"
 #define ACTION_LOCKDOWN ACTION_PREFIX "lockdown"
+#define ACTION_GRANT_NETWORK ACTION_PREFIX "grant-network"
+#define ACTION_MANAGE_FIREWALL ACTION_PREFIX "manage-firewall"
 
 typedef enum AuthorityKind {
         AUTHORITY_ANYBODY, /* about the caller himself, or nothing that is secret */
         AUTHORITY_CREATE,  /* the action, or launch when the plan's root is the host's tree */
         AUTHORITY_OWNER,   /* nothing for the owner of the object, the action for others */
+        AUTHORITY_WIDEN,   /* the action, unless the owner asks for what his ceiling allows: the handler says which */
         AUTHORITY_FILTER,  /* anybody; the action decides how much he sees */
         AUTHORITY_ACTION,  /* the action, always */
         _AUTHORITY_KIND_MAX,

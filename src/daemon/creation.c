@@ -27,12 +27,15 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "firewall.h"
 #include "operation.h"
 #include "options.h"
+#include "resolved.h"
 
 #define WAIT_TIMEOUT_USEC (60 * USEC_PER_SEC)
 /* A builder that was killed is back within a second. */
 #define STAGE_TIMEOUT_USEC (10 * USEC_PER_SEC)
+#define FIREWALL_TIMEOUT_USEC (5 * USEC_PER_SEC)
 
 typedef struct Creation {
         Manager *manager;
@@ -264,6 +267,13 @@ static void build_failed(Creation *c, ErrorCode code, const char *format, ...) {
         c->build_code = code;
 }
 
+/* Whether what the session stands on is there. */
+static bool is_waiting_for_firewall(const Operation *op) {
+        const Creation *c = op->data;
+
+        return c->resolved.plan->network == PLAN_NETWORK_NAT && !firewall_is_ready(op->manager->firewall);
+}
+
 static void build(Operation *op) {
         Creation *c = op->data;
         Session *s = c->session;
@@ -271,7 +281,7 @@ static void build(Operation *op) {
         const char *why = NULL;
         int r;
 
-        if (!stage_is_connected(op->manager->stage))
+        if (!stage_is_connected(op->manager->stage) || is_waiting_for_firewall(op))
                 return; /* proceed() waits for one, when it is time */
         strcpy(c->resolved.plan->id, s->record.id);
         if (plan_validate(c->resolved.plan, &why) < 0) {
@@ -305,42 +315,6 @@ static void build(Operation *op) {
         FAULT("daemon.create.after-stage");
 }
 
-/* The ceiling was held against the names in the profile. What a symlink made of one must not be more than a
- * grant of that name could have been. /usr and /etc of every sandbox are the builder's own choice. */
-static bool check_resolved(Operation *op, char *const *fields, char **ret_why) {
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        const Caller *account = client_account(op->client, &error);
-        uint32_t flags;
-
-        if (path_is_beneath(fields[0], "/etc") || path_is_beneath(fields[0], "/usr"))
-                return true;
-        if (!account || !op->manager->policy || parse_u32(fields[1], &flags) < 0 ||
-                        strchr(fields[3], '\\')) {
-                *ret_why = g_strdup("A grant leads to a name that cannot be checked.");
-                return false;
-        }
-        return policy_check_source(op->manager->policy, account, fields[3], flags, ret_why) == POLICY_OK;
-}
-
-/* The lines of MsgReady.resolved as the property shows them. */
-static bool take_resolved(Operation *op, const char *text, char ***ret, char **ret_why) {
-        g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
-        g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func(g_free);
-
-        for (char **l = lines; *l; l++) {
-                g_auto(GStrv) fields = g_strsplit(*l, "\t", -1);
-
-                if (g_strv_length(fields) != 4)
-                        continue; /* the empty one behind the last newline */
-                if (!check_resolved(op, fields, ret_why))
-                        return false;
-                g_ptr_array_add(list, g_strdup_printf("%s: %s -> %s", fields[0], fields[2], fields[3]));
-        }
-        g_ptr_array_add(list, NULL);
-        *ret = (char **) g_ptr_array_free(g_steal_pointer(&list), false);
-        return true;
-}
-
 static void take_ready(Operation *op, const MsgReady *ready, int control_fd) {
         Creation *c = op->data;
         Session *s = c->session;
@@ -355,7 +329,7 @@ static void take_ready(Operation *op, const MsgReady *ready, int control_fd) {
         s->record.monitor_pid = ready->monitor_pid;
         s->record.cgroup = ready->cgroup[0] == '/' ? to_utf8(ready->cgroup)
                                                    : g_strconcat("/", ready->cgroup, NULL);
-        if (!take_resolved(op, ready->resolved, &s->record.resolved, &why)) {
+        if (!resolved_take(op, ready->resolved, &s->record.resolved, &why)) {
                 build_failed(c, ERROR_CEILING_EXCEEDED, "%s",
                                 why ? why : "A grant leads above your ceiling.");
                 return;
@@ -458,6 +432,8 @@ static void commit(Operation *op) {
                 return;
         }
         FAULT("daemon.create.after-state");
+        if (c->resolved.plan->network == PLAN_NETWORK_NAT)
+                firewall_session_created(op->manager->firewall, s->record.id, &c->resolved.plan->net);
         session_announce(s);
         /* It stands on its own from here. */
         c->session = NULL;
@@ -499,6 +475,11 @@ static void proceed(Operation *op) {
         if (!c->stage_asked && !c->built && !c->build_error && c->session->phase == SESSION_BUILDING &&
                         !op->manager->locked_down) {
                 build(op);
+                if (!c->stage_asked && !c->build_error && is_waiting_for_firewall(op)) {
+                        operation_await(op, NULL, proceed, FIREWALL_TIMEOUT_USEC, ERROR_SETUP_FAILED, FIREWALL_MISSING);
+                        g_queue_push_tail(&op->manager->firewall_waiters, op);
+                        return;
+                }
                 if (!c->stage_asked && !c->build_error) {
                         operation_await(op, NULL, proceed, STAGE_TIMEOUT_USEC, ERROR_SETUP_FAILED,
                                         "The builder (ocsb-stage) cannot be reached; try again, or see "
@@ -538,6 +519,17 @@ static void on_abandoned(Operation *op) {
         operation_free(op);
 }
 
+static int check_network(const Operation *op, sd_bus_error *error) {
+        const Firewall *f = op->manager->firewall;
+        const Plan *plan = ((const Creation *) op->data)->resolved.plan;
+
+        if (plan->network == PLAN_NETWORK_NONE)
+                return 0;
+        if (!firewall_is_ready(f) && !firewall_is_restarting(f))
+                return error_set(error, ERROR_SETUP_FAILED, "%s", FIREWALL_MISSING);
+        return firewall_check_plan(f, &plan->net, error);
+}
+
 static int start(Operation *op, sd_bus_error *error) {
         Creation *c = op->data;
         const Caller *account;
@@ -549,6 +541,9 @@ static int start(Operation *op, sd_bus_error *error) {
         account = client_account(op->client, error);
         if (!account)
                 return -EACCES;
+        r = check_network(op, error);
+        if (r < 0)
+                return r;
         describe(op, account);
         op->action = c->resolved.plan->root == PLAN_ROOT_HOST ? ACTION_LAUNCH : op->rule->action;
         g_free(c->trust_key);

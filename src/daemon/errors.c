@@ -15,6 +15,7 @@ static const ErrorRow rows[_ERROR_MAX] = {
         [ERROR_NO_SUCH_EXEC] = { BUS_ERROR_PREFIX "NoSuchExec", ESRCH },
         [ERROR_NO_SUCH_PROFILE] = { BUS_ERROR_PREFIX "NoSuchProfile", ENOENT },
         [ERROR_NO_SUCH_REQUEST] = { BUS_ERROR_PREFIX "NoSuchRequest", ENOMSG },
+        [ERROR_NO_SUCH_GRANT] = { BUS_ERROR_PREFIX "NoSuchGrant", EADDRNOTAVAIL },
         [ERROR_PROFILE_INVALID] = { BUS_ERROR_PREFIX "ProfileInvalid", EBADMSG },
         [ERROR_INVALID_ARGUMENT] = { BUS_ERROR_PREFIX "InvalidArgument", EINVAL },
         [ERROR_NOT_PERMITTED] = { BUS_ERROR_PREFIX "NotPermitted", EACCES },

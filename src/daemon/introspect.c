@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
-#include "manager.h"
+#include "firewall.h"
 
 typedef struct Introspection {
         sd_event *event;
@@ -99,6 +99,8 @@ int introspect_print(void) {
                 r = manager_bus_register(&i.manager);
         if (r >= 0)
                 r = session_bus_register(&i.manager);
+        if (r >= 0)
+                r = firewall_bus_register(&i.manager);
         if (r >= 0)
                 r = ask(&i, BUS_PATH);
         if (r >= 0)

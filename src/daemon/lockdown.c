@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "firewall.h"
 #include "manager.h"
 #include "operation.h"
 
@@ -109,6 +110,7 @@ void lockdown_set(Operation *op, bool on) {
         } else {
                 /* The end of everything does not wait for a disk. */
                 m->locked_down = true;
+                firewall_lockdown(m->firewall, true);
                 end_everything(m);
                 r = save(m, true);
                 if (r < 0) {
@@ -117,6 +119,7 @@ void lockdown_set(Operation *op, bool on) {
                 }
         }
         m->locked_down = on;
+        firewall_lockdown(m->firewall, on);
         (void) sd_bus_emit_properties_changed(m->bus, BUS_PATH, MANAGER_INTERFACE, "LockedDown", NULL);
         if (!on || g_hash_table_size(m->sessions) == 0) {
                 finish(op);

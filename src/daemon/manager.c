@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "channels.h"
 #include "exec.h"
+#include "firewall.h"
 #include "operation.h"
 
 #define PERSISTENT_DIR "/var/lib/ocsb"
@@ -172,6 +173,8 @@ static int connect_bus(Manager *m) {
         if (r >= 0)
                 r = session_bus_register(m);
         if (r >= 0)
+                r = firewall_bus_register(m);
+        if (r >= 0)
                 r = logcontrol_register(m);
         if (r < 0)
                 log_error("Failed to set up the objects on the bus: %s", g_strerror(-r));
@@ -191,9 +194,11 @@ int manager_new(sd_event *event, int channel_fd, Manager **ret) {
         m->trusted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         g_queue_init(&m->lockdown_waiters);
         g_queue_init(&m->stage_waiters);
+        g_queue_init(&m->firewall_waiters);
         m->quotas = quota_table_new();
         m->pending = pending_store_new();
         m->stage = stage_client_new(event, OCSB_STAGE_SOCKET, &stage_handlers, m);
+        m->firewall = firewall_new(m);
 
         r = open_directories(m);
         if (r < 0)
@@ -247,6 +252,7 @@ Manager *manager_free(Manager *m) {
         if (!m)
                 return NULL;
         leave_sessions(m);
+        m->firewall = firewall_free(m->firewall);
         m->channels = channels_free(m->channels);
         m->clients = client_table_free(m->clients);
         m->stage = stage_client_free(m->stage);

@@ -20,8 +20,10 @@
 #define BUS_SESSION_PREFIX BUS_PATH "/session"
 #define MANAGER_INTERFACE "org.openclaw.Sandbox1.Manager"
 #define SESSION_INTERFACE "org.openclaw.Sandbox1.Session"
+#define FIREWALL_INTERFACE "org.openclaw.Sandbox1.Firewall"
 
 typedef struct Channels Channels;
+typedef struct Firewall Firewall;
 
 struct Manager {
         sd_event *event;
@@ -39,6 +41,7 @@ struct Manager {
         ClientTable *clients;
         StageClient *stage;
         Channels *channels;
+        Firewall *firewall;
 
         GHashTable *sessions;   /* id → Session*, a reference each */
         GHashTable *by_cgroup;  /* path → Session*, borrowed; READY and ENDING ones */
@@ -47,6 +50,7 @@ struct Manager {
 
         GQueue lockdown_waiters; /* Operation* that wait until no session is left, borrowed */
         GQueue stage_waiters;    /* Operation* that wait for a builder, borrowed */
+        GQueue firewall_waiters; /* Operation* that wait for ocsb-fw, borrowed */
         bool locked_down;
 
         unsigned n_adopting;

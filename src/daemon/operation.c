@@ -46,6 +46,7 @@ void operation_stop_waiting(Operation *op) {
         op->deadline = sd_event_source_disable_unref(op->deadline);
         (void) g_queue_remove(&op->manager->lockdown_waiters, op);
         (void) g_queue_remove(&op->manager->stage_waiters, op);
+        (void) g_queue_remove(&op->manager->firewall_waiters, op);
 }
 
 Operation *operation_free(Operation *op) {
@@ -322,7 +323,8 @@ int operation_authorise_action(Operation *op, uid_t owner, const char *action) {
         assert(op->granted);
         op->action = action;
 
-        if (rule->kind == AUTHORITY_ANYBODY || (rule->kind == AUTHORITY_OWNER && op->client->uid == owner)) {
+        if (rule->kind == AUTHORITY_ANYBODY ||
+                        ((rule->kind == AUTHORITY_OWNER || rule->kind == AUTHORITY_WIDEN) && op->client->uid == owner)) {
                 grant(op);
                 return 1;
         }

@@ -4,7 +4,7 @@
  * an error that names the key (threats T53, T57, T64). sd-bus has checked the framing; it bounds descriptor
  * indices too, but hands out borrowed descriptors, which are duplicated here to numbers of our own. */
 
-#include "options.h"
+#include "options-private.h"
 
 #include <glib.h>
 #include <stdio.h>
@@ -16,14 +16,6 @@
 
 #define PROFILE_DATA_MAX ((size_t) 64 << 10)
 
-typedef int (*OptionReader)(sd_bus_message *m, const char *key, void *target, sd_bus_error *error);
-
-typedef struct Option {
-        const char *key;
-        const char *type; /* of the value in the variant */
-        OptionReader read;
-} Option;
-
 char *text_for_humans(const char *s, size_t n) {
         char *t = text_escape(s, n, 80);
 
@@ -32,19 +24,17 @@ char *text_for_humans(const char *s, size_t n) {
         return t;
 }
 
-static int malformed(sd_bus_error *error, const char *key) {
+int option_malformed(sd_bus_error *error, const char *key) {
         return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' is malformed.", key);
 }
 
-static int invalid(sd_bus_error *error, const char *key, const char *value, const char *wanted) {
+int option_invalid(sd_bus_error *error, const char *key, const char *value, const char *wanted) {
         g_autofree char *shown = text_for_humans(value, strlen(value));
 
         return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' cannot be '%s': %s.", key, shown, wanted);
 }
 
-/* Reads the dictionary that m stands before. */
-static int options_read(
-                sd_bus_message *m, const Option *table, size_t n_table, void *target, sd_bus_error *error) {
+int options_read(sd_bus_message *m, const Option *table, size_t n_table, void *target, sd_bus_error *error) {
         uint32_t seen = 0;
         int r;
 
@@ -52,13 +42,13 @@ static int options_read(
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
-                return malformed(error, "options");
+                return option_malformed(error, "options");
         while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
                 const char *key, *type;
                 size_t i;
 
                 if (sd_bus_message_read_basic(m, 's', &key) < 0)
-                        return malformed(error, "options");
+                        return option_malformed(error, "options");
                 for (i = 0; i < n_table; i++)
                         if (streq(table[i].key, key))
                                 break;
@@ -74,7 +64,7 @@ static int options_read(
 
                 r = sd_bus_message_peek_type(m, NULL, &type);
                 if (r <= 0)
-                        return malformed(error, key);
+                        return option_malformed(error, key);
                 if (!streq(type, table[i].type)) {
                         g_autofree char *shown = text_for_humans(type, strlen(type));
 
@@ -83,15 +73,15 @@ static int options_read(
                                         table[i].type);
                 }
                 if (sd_bus_message_enter_container(m, 'v', table[i].type) < 0)
-                        return malformed(error, key);
+                        return option_malformed(error, key);
                 r = table[i].read(m, key, target, error);
                 if (r < 0)
                         return r;
                 if (sd_bus_message_exit_container(m) < 0 || sd_bus_message_exit_container(m) < 0)
-                        return malformed(error, key);
+                        return option_malformed(error, key);
         }
         if (r < 0 || sd_bus_message_exit_container(m) < 0)
-                return malformed(error, "options");
+                return option_malformed(error, "options");
         return 0;
 }
 
@@ -105,7 +95,7 @@ static int read_bytes(sd_bus_message *m, const char *key, size_t max, char **ret
         char *s;
 
         if (sd_bus_message_read_array(m, 'y', &p, &n) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         if (n > max)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' is longer than %zu bytes.", key, max);
         if (n > 0 && memchr(p, 0, n))
@@ -128,7 +118,7 @@ static int read_bytes_list(sd_bus_message *m, const char *key, size_t max_n, siz
         int r;
 
         if (sd_bus_message_enter_container(m, 'a', "ay") < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         while ((r = sd_bus_message_at_end(m, false)) == 0) {
                 char *s;
                 size_t n;
@@ -146,7 +136,7 @@ static int read_bytes_list(sd_bus_message *m, const char *key, size_t max_n, siz
                                         "'%s' is longer than %zu bytes in all.", key, max_total);
         }
         if (r < 0 || sd_bus_message_exit_container(m) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         if (ret_n)
                 *ret_n = list->len;
         g_ptr_array_add(list, NULL);
@@ -162,7 +152,7 @@ static int read_path(sd_bus_message *m, const char *key, char **ret, sd_bus_erro
         if (r < 0)
                 return r;
         if (!path_is_normal(s))
-                return invalid(error, key, s,
+                return option_invalid(error, key, s,
                                 "an absolute path without '.', '..' and double slashes is needed");
         *ret = g_steal_pointer(&s);
         return 0;
@@ -177,7 +167,7 @@ static int read_path_list(sd_bus_message *m, const char *key, char ***ret, sd_bu
                 return r;
         for (char **p = list; *p; p++)
                 if (!path_is_normal(*p))
-                        return invalid(error, key, *p,
+                        return option_invalid(error, key, *p,
                                         "an absolute path without '.', '..' and double slashes is needed");
         *ret = g_steal_pointer(&list);
         return 0;
@@ -215,7 +205,7 @@ void session_options_done(SessionOptions *o) {
 }
 
 static int read_string(sd_bus_message *m, const char *key, const char **ret, sd_bus_error *error) {
-        return sd_bus_message_read_basic(m, 's', ret) < 0 ? malformed(error, key) : 0;
+        return sd_bus_message_read_basic(m, 's', ret) < 0 ? option_malformed(error, key) : 0;
 }
 
 static int read_id(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
@@ -229,7 +219,7 @@ static int read_id(sd_bus_message *m, const char *key, void *target, sd_bus_erro
         if (o->request->id)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "Option 'id' is not for EnsureSession.");
         if (!session_id_valid(s))
-                return invalid(error, key, s, "1 to 32 of a-z, 0-9 and _ are needed");
+                return option_invalid(error, key, s, "1 to 32 of a-z, 0-9 and _ are needed");
         o->request->id = g_strdup(s);
         return 0;
 }
@@ -263,7 +253,7 @@ static int read_tree_fd(sd_bus_message *m, const char *key, SessionOptions *o, b
 
         kind = fd_kind(fd);
         if ((int) kind < 0 || fstat(fd, &st) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         /* An O_PATH descriptor may stand for anything, a socket or a symbolic link too: st_mode tells. */
         if ((kind != FD_KIND_PATH && kind != FD_KIND_DIRECTORY && kind != FD_KIND_FILE) ||
                         !(S_ISDIR(st.st_mode) || (file_too && S_ISREG(st.st_mode))))
@@ -316,7 +306,7 @@ static int read_workspace_access(sd_bus_message *m, const char *key, void *targe
         if (r < 0)
                 return r;
         if (!streq(s, "rw") && !streq(s, "ro") && !streq(s, "none"))
-                return invalid(error, key, s, "'rw', 'ro' or 'none' is needed");
+                return option_invalid(error, key, s, "'rw', 'ro' or 'none' is needed");
         o->request->workspace_access = g_strdup(s);
         return 0;
 }
@@ -365,7 +355,7 @@ static int read_one_grant(sd_bus_message *m, const char *key, SessionOptions *o,
         if (r < 0)
                 return r;
         if (access_from_string(access, &flags) < 0)
-                return invalid(error, key, access, "'r', 'rx', 'rw' or 'rwx' is needed");
+                return option_invalid(error, key, access, "'r', 'rx', 'rw' or 'rwx' is needed");
         r = refuse_forbidden(key, host_path, flags & PLAN_MOUNT_WRITE, error);
         if (r < 0)
                 return r;
@@ -384,16 +374,16 @@ static int read_grants(sd_bus_message *m, const char *key, void *target, sd_bus_
         int r;
 
         if (sd_bus_message_enter_container(m, 'a', "(hays)") < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         while ((r = sd_bus_message_enter_container(m, 'r', "hays")) > 0) {
                 r = read_one_grant(m, key, o, error);
                 if (r < 0)
                         return r;
                 if (sd_bus_message_exit_container(m) < 0)
-                        return malformed(error, key);
+                        return option_malformed(error, key);
         }
         if (r < 0 || sd_bus_message_exit_container(m) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         return 0;
 }
 
@@ -419,7 +409,7 @@ static int read_hostname(sd_bus_message *m, const char *key, void *target, sd_bu
         if (r < 0)
                 return r;
         if (!hostname_valid(s))
-                return invalid(error, key, s, "1 to 63 letters, digits and inner hyphens are needed");
+                return option_invalid(error, key, s, "1 to 63 letters, digits and inner hyphens are needed");
         o->request->hostname = g_strdup(s);
         return 0;
 }
@@ -448,7 +438,7 @@ static int read_one_limit(sd_bus_message *m, Request *request, sd_bus_error *err
         uint64_t v;
 
         if (sd_bus_message_read(m, "st", &name, &v) < 0)
-                return malformed(error, "limits");
+                return option_malformed(error, "limits");
         for (size_t i = 0; i < ELEMENTSOF(limits_table); i++) {
                 if (!streq(limits_table[i].name, name))
                         continue;
@@ -472,16 +462,16 @@ static int read_limits(sd_bus_message *m, const char *key, void *target, sd_bus_
         int r;
 
         if (sd_bus_message_enter_container(m, 'a', "{st}") < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         while ((r = sd_bus_message_enter_container(m, 'e', "st")) > 0) {
                 r = read_one_limit(m, o->request, error);
                 if (r < 0)
                         return r;
                 if (sd_bus_message_exit_container(m) < 0)
-                        return malformed(error, key);
+                        return option_malformed(error, key);
         }
         if (r < 0 || sd_bus_message_exit_container(m) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         return 0;
 }
 
@@ -489,7 +479,7 @@ static int read_duration(sd_bus_message *m, const char *key, uint64_t *ret, sd_b
         uint64_t v;
 
         if (sd_bus_message_read_basic(m, 't', &v) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         /* Half of the range, so that sums with a clock do not overflow; "never" is the greatest number. */
         if (v == 0 || (v > INT64_MAX && v != USEC_INFINITY))
                 return error_set(error, ERROR_INVALID_ARGUMENT,
@@ -517,9 +507,17 @@ static int read_network(sd_bus_message *m, const char *key, void *target, sd_bus
         if (r < 0)
                 return r;
         if (plan_network_from_string(s) < 0)
-                return invalid(error, key, s, "'none' is needed");
+                return option_invalid(error, key, s, "'none' or 'nat' is needed");
         o->request->network = g_strdup(s);
         return 0;
+}
+
+static int read_dns(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
+        return options_read_resolvers(m, key, &((SessionOptions *) target)->request->dns, error);
+}
+
+static int read_allow(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
+        return options_read_destinations(m, key, &((SessionOptions *) target)->request->allow, error);
 }
 
 static int read_profile_data(sd_bus_message *m, const char *key, void *target, sd_bus_error *error) {
@@ -538,7 +536,7 @@ static int read_plan_digest(sd_bus_message *m, const char *key, void *target, sd
         if (r < 0)
                 return r;
         if (strlen(s) != 64 || s[strspn(s, "0123456789abcdef")])
-                return invalid(error, key, s, "64 digits in lower-case hexadecimal are needed");
+                return option_invalid(error, key, s, "64 digits in lower-case hexadecimal are needed");
         o->plan_digest = g_strdup(s);
         return 0;
 }
@@ -558,6 +556,8 @@ static const Option session_table[] = {
         { "idle-usec", "t", read_idle },
         { "max-age-usec", "t", read_max_age },
         { "network", "s", read_network },
+        { "dns", "as", read_dns },
+        { "allow", "aa{sv}", read_allow },
         { "profile-data", "ay", read_profile_data },
         { "plan-digest", "s", read_plan_digest },
 };
@@ -570,7 +570,7 @@ int options_read_session(sd_bus_message *m, const char *profile, const char *id,
         if (!profile[0])
                 profile = "default";
         if (!profile_name_valid(profile))
-                return invalid(error, "profile", profile, "the name of a profile is needed");
+                return option_invalid(error, "profile", profile, "the name of a profile is needed");
 
         o.request = request_new();
         o.request->profile = g_strdup(profile);
@@ -617,7 +617,7 @@ static int read_flag(sd_bus_message *m, const char *key, MsgExec *e, uint32_t fl
         int b;
 
         if (sd_bus_message_read_basic(m, 'b', &b) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         if (b)
                 e->flags |= flag;
         return 0;
@@ -635,7 +635,7 @@ static int read_size(sd_bus_message *m, const char *key, uint32_t *ret, sd_bus_e
         uint16_t v;
 
         if (sd_bus_message_read_basic(m, 'q', &v) < 0)
-                return malformed(error, key);
+                return option_malformed(error, key);
         if (v == 0)
                 return error_set(error, ERROR_INVALID_ARGUMENT, "'%s' must be at least 1.", key);
         *ret = v;
@@ -665,7 +665,7 @@ static int read_one_fd(sd_bus_message *m, ExecArguments *a, sd_bus_error *error)
         int fd;
 
         if (sd_bus_message_read_basic(m, 'u', &number) < 0)
-                return malformed(error, "fds");
+                return option_malformed(error, "fds");
         if (sd_bus_message_read_basic(m, 'h', &fd) < 0)
                 return error_set(error, ERROR_INVALID_ARGUMENT,
                                 "'fds' names a descriptor that did not come with the message.");
@@ -675,7 +675,7 @@ static int read_one_fd(sd_bus_message *m, ExecArguments *a, sd_bus_error *error)
 
         kind = fd_kind(fd);
         if ((int) kind < 0)
-                return malformed(error, "fds");
+                return option_malformed(error, "fds");
         if (!fd_kind_is_stdio(kind)) {
                 const char *hint = kind == FD_KIND_TTY ? "a terminal would let the program type into your "
                                                          "shell; use the option 'pty' or pipes"
@@ -699,16 +699,16 @@ static int read_fds(sd_bus_message *m, ExecArguments *a, sd_bus_error *error) {
         int r;
 
         if (sd_bus_message_enter_container(m, 'a', "{uh}") < 0)
-                return malformed(error, "fds");
+                return option_malformed(error, "fds");
         while ((r = sd_bus_message_enter_container(m, 'e', "uh")) > 0) {
                 r = read_one_fd(m, a, error);
                 if (r < 0)
                         return r;
                 if (sd_bus_message_exit_container(m) < 0)
-                        return malformed(error, "fds");
+                        return option_malformed(error, "fds");
         }
         if (r < 0 || sd_bus_message_exit_container(m) < 0)
-                return malformed(error, "fds");
+                return option_malformed(error, "fds");
         return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "exec.h"
+#include "firewall.h"
 #include "manager.h"
 #include "operation.h"
 #include "options.h"
@@ -106,6 +107,52 @@ static int get_resolved(sd_bus *bus, const char *path, const char *interface, co
         if (r < 0)
                 return r;
         return sd_bus_message_append_strv(reply, s->record.resolved);
+}
+
+/* Of network "nat"; what ocsb-fw said last. */
+static int get_addresses(sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        Session *s = userdata;
+        const FirewallSession *f;
+        int r;
+
+        (void) path;
+        (void) interface;
+        (void) property;
+        r = check_getter(bus, s, error);
+        if (r < 0)
+                return r;
+        f = firewall_session(s->manager->firewall, s->record.id);
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; f && r >= 0 && i < 2; i++) {
+                const NetAddress *a = i == 0 ? &f->attached.ipv4 : &f->attached.ipv6;
+                char text[NET_ADDRESS_TEXT_MAX];
+
+                if (a->family != 0)
+                        r = sd_bus_message_append(reply, "s", net_address_format(a, text));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_grants(sd_bus *bus, const char *path, const char *interface, const char *property,
+                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        static const NetIntent none = {};
+        Session *s = userdata;
+        const FirewallSession *f;
+        int r;
+
+        (void) path;
+        (void) interface;
+        (void) property;
+        r = check_getter(bus, s, error);
+        if (r < 0)
+                return r;
+        f = firewall_session(s->manager->firewall, s->record.id);
+        return firewall_bus_append_grants(reply, f ? &f->intent : &none);
+}
+
+static int method_update(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        return network_update(m, userdata, error);
 }
 
 static int get_execs(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -398,6 +445,8 @@ static const sd_bus_vtable session_vtable[] = {
                 SD_BUS_METHOD("Thaw", NULL, NULL, method_thaw, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Terminate", NULL, NULL, method_terminate, SD_BUS_VTABLE_UNPRIVILEGED),
                 SD_BUS_METHOD("Remove", NULL, NULL, method_remove, SD_BUS_VTABLE_UNPRIVILEGED),
+                SD_BUS_METHOD_WITH_ARGS("Update", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, method_update,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
 
                 SD_BUS_PROPERTY("Id", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
                 SD_BUS_PROPERTY("Profile", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -405,6 +454,8 @@ static const sd_bus_vtable session_vtable[] = {
                 SD_BUS_PROPERTY("State", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
                 SD_BUS_PROPERTY("Root", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
                 SD_BUS_PROPERTY("Network", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+                SD_BUS_PROPERTY("Addresses", "as", get_addresses, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
+                SD_BUS_PROPERTY("Grants", "aa{sv}", get_grants, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
                 SD_BUS_PROPERTY("CreatedUsec", "t", get_usec, 0, SD_BUS_VTABLE_PROPERTY_CONST),
                 SD_BUS_PROPERTY("LastUsedUsec", "t", get_usec, 0, 0),
                 SD_BUS_PROPERTY("ConfigHash", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),

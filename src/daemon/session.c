@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "exec.h"
+#include "firewall.h"
 #include "manager.h"
 #include "quota.h"
 #include "stage-client.h"
@@ -309,6 +310,7 @@ static void session_forget(Session *s) {
 
         s->phase = SESSION_GONE;
         manager_unindex_session(m, s);
+        firewall_session_gone(m->firewall, s->record.id);
         quota_drop(m->quotas, s->record.uid, QUOTA_SESSIONS);
         g_hash_table_steal(m->sessions, s->record.id);
         wake_waiters(s);

@@ -63,7 +63,7 @@ char *state_encode(const SessionState *s, size_t *ret_len) {
 
         /* json_pack() takes "o" references also when it fails. The 64 bits of the limits have one value
          * beyond JSON's signed integers, "never", which is written as -1. */
-        o = json_pack("{si ss ss sI ss ss ss ss ss sI sI sI sI sI ss so so}", "version", STATE_VERSION,
+        o = json_pack("{si ss ss sI ss ss ss ss ss sI sI sI sI sI sI ss so so}", "version", STATE_VERSION,
                         "phase", phases[s->phase], "id", s->id, "uid", (json_int_t) s->uid, "profile",
                         s->profile, "root", s->root, "network", s->network, "config-hash", s->config_hash,
                         "digest", s->digest, "plan-bytes", (json_int_t) n_plan, "created-usec",
@@ -71,7 +71,8 @@ char *state_encode(const SessionState *s, size_t *ret_len) {
                         s->idle_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->idle_usec,
                         "age-usec",
                         s->age_usec == USEC_INFINITY ? (json_int_t) -1 : (json_int_t) s->age_usec,
-                        "monitor-pid", (json_int_t) s->monitor_pid, "cgroup", s->cgroup ? s->cgroup : "",
+                        "monitor-pid", (json_int_t) s->monitor_pid, "last-grant",
+                        (json_int_t) s->last_grant, "cgroup", s->cgroup ? s->cgroup : "",
                         "resolved", resolved, "proven", proven);
         if (o)
                 line = json_dumps(o, JSON_COMPACT);
@@ -135,7 +136,7 @@ static bool proofs_from_json(json_t *array, SessionState *ret) {
 typedef struct Unpacked {
         int version;
         const char *phase, *id, *profile, *root, *network, *config_hash, *digest, *cgroup;
-        json_int_t uid, plan_bytes, created, idle, age, monitor_pid;
+        json_int_t uid, plan_bytes, created, idle, age, monitor_pid, last_grant;
         json_t *resolved, *proven;
 } Unpacked;
 
@@ -151,7 +152,8 @@ static const char *unpacked_complaint(const Unpacked *u) {
                 return "with an invalid profile name";
         if (plan_root_from_string(u->root) < 0 || plan_network_from_string(u->network) < 0)
                 return "with an unknown root or network";
-        if (u->monitor_pid < 0 || u->monitor_pid > INT32_MAX || u->created < 0)
+        if (u->monitor_pid < 0 || u->monitor_pid > INT32_MAX || u->created < 0 || u->last_grant < 0 ||
+                        u->last_grant > UINT32_MAX)
                 return "with a number out of range";
         if (!json_is_array(u->resolved) || !json_is_array(u->proven))
                 return "with a list that is none";
@@ -162,7 +164,7 @@ static int state_unpack(json_t *o, const char *plan, size_t n_plan, SessionState
         Unpacked u = {};
 
         if (json_unpack_ex(o, NULL, JSON_STRICT,
-                            "{si ss ss sI ss ss ss ss ss sI sI sI sI sI ss so so}",
+                            "{si ss ss sI ss ss ss ss ss sI sI sI sI sI s?I ss so so}",
                             "version", &u.version,
                             "phase", &u.phase,
                             "id", &u.id,
@@ -177,6 +179,7 @@ static int state_unpack(json_t *o, const char *plan, size_t n_plan, SessionState
                             "idle-usec", &u.idle,
                             "age-usec", &u.age,
                             "monitor-pid", &u.monitor_pid,
+                            "last-grant", &u.last_grant, /* newer than the first state files */
                             "cgroup", &u.cgroup,
                             "resolved", &u.resolved,
                             "proven", &u.proven) < 0) {
@@ -213,6 +216,7 @@ static int state_unpack(json_t *o, const char *plan, size_t n_plan, SessionState
         s->cgroup = g_strdup(u.cgroup);
         s->created_usec = (uint64_t) u.created;
         s->monitor_pid = (uint32_t) u.monitor_pid;
+        s->last_grant = (uint32_t) u.last_grant;
         return 0;
 }
 

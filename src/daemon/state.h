@@ -37,6 +37,7 @@ typedef struct SessionState {
         uint64_t idle_usec, age_usec;
         /* Known once it is ready: */
         uint32_t monitor_pid;
+        uint32_t last_grant; /* the highest id of a network grant that was given out */
         char *cgroup;
         char **resolved;   /* NULL-terminated */
         StateProof *proven;

@@ -20,7 +20,7 @@ import wire
 BUS_SOCKET = "/run/dbus/system_bus_socket"
 NAME = "org.openclaw.Sandbox1"
 ROOT = "/org/openclaw/Sandbox1"
-MANAGER, SESSION = NAME + ".Manager", NAME + ".Session"
+MANAGER, SESSION, FIREWALL = NAME + ".Manager", NAME + ".Session", NAME + ".Firewall"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 INTROSPECTABLE = "org.freedesktop.DBus.Introspectable"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
@@ -30,7 +30,8 @@ CHANNEL_SOCKET = "/run/ocsb/channel.sock"
 SESSION_OPTIONS = {
     "id": "s", "workspace": "h", "workspace-access": "s", "workspace-path": "ay", "workdir": "ay", "grants": "a(hays)",
     "deny": "aay", "deny-write": "aay", "env": "aay", "hostname": "s", "limits": "a{st}", "idle-usec": "t",
-    "max-age-usec": "t", "network": "s", "profile-data": "ay", "plan-digest": "s",
+    "max-age-usec": "t", "network": "s", "profile-data": "ay", "plan-digest": "s", "dns": "as",
+    "allow": "aa{sv}",
 }
 EXEC_OPTIONS = {"env": "aay", "timeout-usec": "t", "pty": "b", "rows": "q", "cols": "q", "detach": "b"}
 

@@ -19,7 +19,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 import mock_polkit
-from client import MANAGER, ROOT, SESSION, SESSION_OPTIONS, Bus, BusError, Connector, User, being, open_channel, options
+from client import FIREWALL, MANAGER, ROOT, SESSION, SESSION_OPTIONS, Bus, BusError, Connector, User, being, open_channel, options
 from conftest import ALLOW_OURS, DENY_ALL, PASSWORD, SOURCE, error, list_all, read, wait_until
 
 HERE = pathlib.Path(__file__).parent
@@ -34,6 +34,9 @@ ARGUMENTS = {
     "Pending": ("", ()), "Approve": ("u", (1,)), "Deny": ("u", (1,)), "Lockdown": ("b", (True,)), "Doctor": ("", ()),
     "Exec": ("aayaya{uh}a{sv}", ([b"/bin/true"], b"", {}, {})), "OpenChannel": ("", ()), "Signal": ("ui", (1, 9)),
     "Resize": ("uqq", (1, 24, 80)), "Freeze": ("", ()), "Thaw": ("", ()), "Terminate": ("", ()), "Remove": ("", ()),
+    "Update": ("a{sv}", ({"dns": ("as", ["9.9.9.9"])},)), "Status": ("", ()), "Show": ("", ()), "Reload": ("", ()),
+    "Verify": ("sa{sv}", ("ID", {})), "Revoke": ("su", ("ID", 1)),
+    "Allow": ("sa{sv}", ("ID", {"to": ("s", "192.0.2.10"), "ports": ("s", "1234")})),
 }
 
 
@@ -45,9 +48,9 @@ def methods(contract_interface):
 # The method-to-action table
 
 
-@pytest.mark.parametrize("interface", [MANAGER, SESSION])
+@pytest.mark.parametrize("interface", [MANAGER, FIREWALL, SESSION])
 def test_T54_every_method_of_the_introspection_is_tested(openclaw, session, interface):
-    path = ROOT if interface == MANAGER else session.path
+    path = session.path if interface == SESSION else ROOT
     node = ElementTree.fromstring(openclaw.introspect(path))
     running = [m.get("name") for i in node.findall("interface") if i.get("name") == interface for m in i.findall("method")]
     assert set(running) == set(methods(interface)) and set(running) <= set(ARGUMENTS)
@@ -82,9 +85,23 @@ def test_T54_session_method_as_nobody_under_deny_all(stack, openclaw, nobody, ro
     assert session.get("Execs") == [running.id] and session.get("State") == "running"
 
 
+@pytest.mark.parametrize("member", methods(FIREWALL))
+def test_T54_firewall_method_as_nobody_under_deny_all(stack, openclaw, nobody, member):
+    session = openclaw.create()
+    stack.set_rules(DENY_ALL)
+    signature, args = ARGUMENTS[member]
+    args = tuple(session.id if a == "ID" else a for a in args)
+    if member == "Status":
+        assert session.id not in json.dumps(nobody.call(ROOT, FIREWALL, member, signature, args)[0], default=str)
+        return
+    with error(*REFUSED):
+        nobody.call(ROOT, FIREWALL, member, signature, args)
+
+
 def test_T54_every_action_is_in_the_policy_file_and_known_to_polkit(stack):
     ids = [a.get("id") for a in ElementTree.parse(ACTIONS).getroot().iter("action")]
-    expected = {"create-session", "exec", "manage-sessions", "launch", "approve-request", "lockdown"}
+    expected = {"create-session", "exec", "manage-sessions", "launch", "approve-request", "lockdown", "grant-network",
+                "manage-firewall"}
     assert {"org.openclaw.sandbox1." + e for e in expected} <= set(ids)
     for ident in ids:
         shown = subprocess.run(["pkaction", "--verbose", "--action-id", ident], capture_output=True, text=True, check=True).stdout

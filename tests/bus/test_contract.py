@@ -7,11 +7,11 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from client import EXEC_OPTIONS, MANAGER, OBJECT_MANAGER, ROOT, SESSION, SESSION_OPTIONS
+from client import EXEC_OPTIONS, FIREWALL, MANAGER, OBJECT_MANAGER, ROOT, SESSION, SESSION_OPTIONS
 from conftest import SOURCE
 
 CONTRACT = SOURCE / "dbus/org.openclaw.Sandbox1.xml"
-OURS = (MANAGER, SESSION)
+OURS = (MANAGER, FIREWALL, SESSION)
 CHANGED = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
 
@@ -41,7 +41,7 @@ def contract():
 
 def test_running_manager_is_the_contract(contract, openclaw):
     running = describe(ElementTree.fromstring(openclaw.introspect(ROOT)))
-    written = {k: v for k, v in describe(contract).items() if k[0] == MANAGER}
+    written = {k: v for k, v in describe(contract).items() if k[0] in (MANAGER, FIREWALL)}
     assert running == written and running
 
 

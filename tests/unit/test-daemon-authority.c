@@ -106,6 +106,13 @@ static void test_rows(void **state) {
                 { "Thaw", "manage-sessions", AUTHORITY_OWNER },
                 { "Terminate", "manage-sessions", AUTHORITY_OWNER },
                 { "Remove", "manage-sessions", AUTHORITY_OWNER },
+                { "Update", "manage-sessions", AUTHORITY_OWNER },
+                { "Status", "manage-firewall", AUTHORITY_FILTER },
+                { "Verify", "manage-firewall", AUTHORITY_OWNER },
+                { "Allow", "grant-network", AUTHORITY_WIDEN },
+                { "Revoke", "manage-firewall", AUTHORITY_OWNER },
+                { "Show", "manage-firewall", AUTHORITY_ACTION },
+                { "Reload", "manage-firewall", AUTHORITY_ACTION },
         };
         const AuthorityRule *rule;
         unsigned n = 0;
@@ -131,7 +138,8 @@ static void test_rows(void **state) {
 
 static void test_policy_file_has_every_action(void **state) {
         static const char *const actions[] = {ACTION_CREATE_SESSION, ACTION_LAUNCH, ACTION_EXEC,
-                        ACTION_MANAGE_SESSIONS, ACTION_APPROVE_REQUEST, ACTION_LOCKDOWN};
+                        ACTION_MANAGE_SESSIONS, ACTION_APPROVE_REQUEST, ACTION_LOCKDOWN,
+                        ACTION_GRANT_NETWORK, ACTION_MANAGE_FIREWALL};
         g_autofree char *xml = NULL;
         unsigned declared = 0;
 

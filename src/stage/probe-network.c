@@ -210,11 +210,12 @@ static void try_outside(Probe *p) {
         probe_expect(p, REFUSED_OUTSIDE, try_connect(AF_INET6, SOCK_STREAM, 0), "TCP");
 }
 
+/* Refused by the filter, whatever the network. */
 static void try_tcp_fastopen(Probe *p) {
-        if (p->context->network != PLAN_NETWORK_NONE)
-                return;
-        probe_expect(p, REFUSED_OUTSIDE | REFUSED_OPTION, try_fastopen(0), "MSG_FASTOPEN to 192.0.2.1");
-        probe_expect(p, REFUSED_OUTSIDE | REFUSED_OPTION, try_fastopen(1), "TCP_FASTOPEN_CONNECT");
+        unsigned refusals = (p->context->network == PLAN_NETWORK_NONE ? REFUSED_OUTSIDE : REFUSED_SOCKET) | REFUSED_OPTION;
+
+        probe_expect(p, refusals, try_fastopen(0), "MSG_FASTOPEN to 192.0.2.1");
+        probe_expect(p, refusals, try_fastopen(1), "TCP_FASTOPEN_CONNECT");
 }
 
 static void try_interfaces(Probe *p) {

@@ -4,7 +4,9 @@
  * a tmpfs and binds, /proc, /dev, a seccomp filter and no capabilities, and then runs a program. One static program, no
  * configuration, no check, nobody asked; any user may run it. What a sandbox costs beyond this is what it adds.
  *
- *   floor DIRECTORY PROGRAM [ARGUMENT…]        DIRECTORY is shown at /workspace */
+ *   floor DIRECTORY PROGRAM [ARGUMENT…]        DIRECTORY is shown at /workspace
+ *   floor DIRECTORY --serve    PID 1 stays, and runs /bin/true for each message on standard input, a SEQPACKET socket: the
+ *                              message's three descriptors become its 0, 1 and 2; the answer is a byte, its exit status */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,6 +141,40 @@ static void load_filter(void) {
         check(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog), "seccomp");
 }
 
+/* The floor under an exec: a request with descriptors to PID 1, fork, exec, wait, an answer. */
+static void serve(void) {
+        for (;;) {
+                union {
+                        struct cmsghdr header;
+                        char space[CMSG_SPACE(3 * sizeof(int))];
+                } control;
+                char byte = 0;
+                struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+                struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+                int fds[3], status;
+                pid_t pid;
+
+                if (recvmsg(STDIN_FILENO, &m, MSG_CMSG_CLOEXEC) <= 0)
+                        _exit(0);
+                if (!CMSG_FIRSTHDR(&m) || CMSG_FIRSTHDR(&m)->cmsg_len != CMSG_LEN(sizeof(fds)))
+                        _exit(125);
+                memcpy(fds, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fds));
+                pid = fork();
+                check(pid, "fork");
+                if (pid == 0) {
+                        for (int i = 0; i < 3; i++)
+                                check(dup2(fds[i], i), "dup2");
+                        (void) execv("/bin/true", (char *[]) { (char *) "/bin/true", NULL });
+                        check(-1, "/bin/true");
+                }
+                for (int i = 0; i < 3; i++)
+                        (void) close(fds[i]);
+                check(waitpid(pid, &status, 0), "wait");
+                byte = (char) (WIFEXITED(status) ? WEXITSTATUS(status) : 128);
+                check(send(STDIN_FILENO, &byte, 1, MSG_NOSIGNAL), "send");
+        }
+}
+
 int main(int argc, char *argv[]) {
         uid_t uid = geteuid();
         gid_t gid = getegid();
@@ -160,6 +196,8 @@ int main(int argc, char *argv[]) {
                 make_root(argv[1]);
                 drop_capabilities();
                 load_filter();
+                if (strcmp(argv[2], "--serve") == 0)
+                        serve();
                 (void) execv(argv[2], argv + 2);
                 check(-1, argv[2]);
         }

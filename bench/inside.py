@@ -106,6 +106,7 @@ class Bench:
             Contender("ocsbctl-run", self.user, ["spawn", "ocsbctl", "run", "--", "/bin/true"]),
             Contender("bwrap", self.user, ["spawn", *peers.bubblewrap(self.workspace)]),
             Contender("bwrap-root", self.root, ["spawn", *peers.bubblewrap(self.root_workspace)]),
+            Contender("floor-exec", self.user, ["floor-exec"]),
             Contender("channel-exec", self.user, ["channel"]),
             Contender("bus-exec", self.user, ["bus"]),
             Contender("ocsbctl-exec", self.user, ["spawn", "ocsbctl", "exec", STANDING, "--", "/bin/true"]),
@@ -151,7 +152,7 @@ class Bench:
         """8 callers, each its own connection; and bytes through one pipe."""
         say("throughput")
         quick = self.options["quick"]
-        kinds = {"fork": ("parallel", "fork", 8, 200 if quick else 500), "cold": ("parallel", "cold", 8, 10 if quick else 40),
+        kinds = {"fork": ("parallel", "fork", 8, 200 if quick else 500), "floors": ("parallel", "floor", 8, 20 if quick else 60), "cold": ("parallel", "cold", 8, 10 if quick else 40),
                  "warm": ("parallel", "warm", 8, 100 if quick else 300)}
         size = 256 << 20 if quick else 1 << 30
         kinds.update({"pipe-plain": ("throughput", "plain", size), "pipe-exec": ("throughput", "exec", size)})

@@ -10,9 +10,11 @@
 #include "client.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@ typedef struct Measure {
         const char *workspace, *user;
         Client client;
         StageClient stage;
+        int floor; /* the socket of "floor --serve" */
         BenchSession standing; /* for warm execs */
         BenchSession *idle;
         size_t n_idle;
@@ -136,6 +139,59 @@ static int time_channel(Measure *m, char *const *argv, uint64_t *ret) {
         return r;
 }
 
+/* The program beside this one. */
+static const char *floor_program(void) {
+        static char path[PATH_MAX];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 8);
+        char *slash;
+
+        path[MAX(n, 0)] = 0;
+        slash = strrchr(path, '/');
+        if (slash)
+                strcpy(slash + 1, "floor");
+        return path;
+}
+
+static int start_floor(Measure *m) {
+        int pair[2];
+        pid_t pid;
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return client_fail(-errno, "socketpair: %s", strerror(errno));
+        pid = fork();
+        if (pid == 0) {
+                (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
+                if (dup2(pair[1], STDIN_FILENO) >= 0)
+                        (void) execl(floor_program(), "floor", m->workspace, "--serve", NULL);
+                _exit(125);
+        }
+        fd_close(pair[1]);
+        m->floor = pair[0];
+        return pid < 0 ? client_fail(-errno, "fork: %s", strerror(errno)) : 0;
+}
+
+/* What "channel" is measured against: the same request to the least sandbox, by a server that does nothing else. */
+static int time_floor_exec(Measure *m, _unused_ char *const *argv, uint64_t *ret) {
+        union {
+                struct cmsghdr header;
+                char space[CMSG_SPACE(3 * sizeof(int))];
+        } control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(3 * sizeof(int)) } };
+        char byte = 0;
+        struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+        struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        uint64_t start;
+        int r = m->floor >= 0 ? 0 : start_floor(m);
+
+        if (r < 0)
+                return r;
+        memcpy(CMSG_DATA(&control.header), (int[]) { 0, 1, 2 }, 3 * sizeof(int));
+        start = now_nsec();
+        if (sendmsg(m->floor, &msg, MSG_NOSIGNAL) < 0 || recv(m->floor, &byte, 1, 0) != 1 || byte != 0)
+                return client_fail(-EIO, "floor --serve does not answer");
+        *ret = now_nsec() - start;
+        return 0;
+}
+
 static int time_bus(Measure *m, char *const *argv, uint64_t *ret) {
         uint64_t start = now_nsec();
         int r = exec_by_bus(&m->client, &m->standing, true_argv);
@@ -193,6 +249,7 @@ static int fill(Measure *m, uint32_t wanted) {
 
 typedef enum Work {
         WORK_FORK, /* vfork, exec, wait */
+        WORK_FLOOR, /* the least that makes a sandbox */
         WORK_COLD, /* create, exec, remove */
         WORK_WARM, /* exec in a session of its own */
         _WORK_MAX,
@@ -211,10 +268,13 @@ static int cold_start(Client *c) {
         return r < 0 ? r : k;
 }
 
-static int work(Work w, Client *c, BenchSession *s) {
+static int work(Measure *m, Work w, Client *c, BenchSession *s) {
         switch (w) {
         case WORK_FORK:
                 return spawn_and_wait((char *const *) (uintptr_t) true_argv);
+        case WORK_FLOOR:
+                return spawn_and_wait((char *[]) { (char *) (uintptr_t) floor_program(), (char *) (uintptr_t) m->workspace,
+                                (char *) "/bin/true", NULL });
         case WORK_COLD:
                 return cold_start(c);
         case WORK_WARM:
@@ -235,18 +295,18 @@ static void worker(Measure *m, Work w, uint32_t n, int gate, int done) {
         char byte;
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (w != WORK_FORK)
+        if (w != WORK_FORK && w != WORK_FLOOR)
                 r = client_open(&c, m->workspace);
         if (r >= 0 && w == WORK_WARM)
                 r = session_create(&c, NULL, NULL, &s);
         if (r >= 0 && w == WORK_WARM)
                 r = session_open_channel(&c, &s);
         for (uint32_t i = 0; r >= 0 && i < 5; i++)
-                r = work(w, &c, &s);
+                r = work(m, w, &c, &s);
         (void) !write(done, "r", 1);
         (void) !read(gate, &byte, 1);
         for (; r >= 0 && n > 0; n--)
-                r = work(w, &c, &s);
+                r = work(m, w, &c, &s);
         if (r < 0)
                 fprintf(stderr, "measure: %s\n", client_error);
         (void) !write(done, r < 0 ? "f" : "d", 1);
@@ -266,14 +326,14 @@ static int read_bytes(int fd, uint32_t n, char wanted) {
 
 static int parallel(Measure *m, Work w, uint32_t workers, uint32_t n, double *ret) {
         int gate[2], done[2], r;
+        pid_t pids[WORKERS_MAX];
         uint64_t start;
 
         if (pipe2(gate, O_CLOEXEC) < 0 || pipe2(done, O_CLOEXEC) < 0)
                 return client_fail(-errno, "pipe: %s", strerror(errno));
         for (uint32_t i = 0; i < workers; i++) {
-                pid_t pid = fork();
-
-                if (pid == 0) {
+                pids[i] = fork();
+                if (pids[i] == 0) {
                         fd_close(gate[1]);
                         fd_close(done[0]);
                         worker(m, w, n, gate[0], done[1]);
@@ -288,8 +348,9 @@ static int parallel(Measure *m, Work w, uint32_t workers, uint32_t n, double *re
                 r = read_bytes(done[0], workers, 'd');
         *ret = (double) workers * n * 1e9 / (double) (now_nsec() - start);
         fd_close(done[0]);
-        while (waitpid(-1, NULL, 0) > 0)
-                ;
+        for (uint32_t i = 0; i < workers; i++) /* not "floor --serve", which stays */
+                if (pids[i] > 0)
+                        (void) waitpid(pids[i], NULL, 0);
         return r;
 }
 
@@ -350,8 +411,9 @@ static int handle(Measure *m, char **words, size_t n) {
                 const char *name;
                 int (*fn)(Measure *m, char *const *argv, uint64_t *ret);
         } loops[] = { { "spawn", time_spawn }, { "create", time_create }, { "first", time_first },
-                { "remove", time_remove }, { "stage", time_stage }, { "channel", time_channel }, { "bus", time_bus } };
-        static const char *const works[] = { [WORK_FORK] = "fork", [WORK_COLD] = "cold", [WORK_WARM] = "warm" };
+                { "remove", time_remove }, { "stage", time_stage }, { "channel", time_channel }, { "bus", time_bus },
+                { "floor-exec", time_floor_exec } };
+        static const char *const works[] = { [WORK_FORK] = "fork", [WORK_FLOOR] = "floor", [WORK_COLD] = "cold", [WORK_WARM] = "warm" };
         uint32_t a, b;
         double rate = 0;
         int r;
@@ -401,7 +463,8 @@ static FILE *take_stdout(void) {
 }
 
 int main(int argc, char *argv[]) {
-        Measure m = { .client.workspace = -EBADF, .stage = { .sock = -EBADF, .next = 1 }, .standing.channel = -EBADF };
+        Measure m = { .client.workspace = -EBADF, .stage = { .sock = -EBADF, .next = 1 }, .standing.channel = -EBADF,
+                .floor = -EBADF };
         _cleanup_free_ char *line = NULL;
         FILE *requests = NULL;
         size_t size = 0;

@@ -24,13 +24,14 @@ LABELS = {
     "crun-run": "crun run, as root, no seccomp",
     "runc-run": "runc run, as root, no seccomp",
     "podman-run": "podman run (crun), as root",
+    "floor-exec": "floor: a message to a resident PID 1, exec /bin/true",
     "channel-exec": "exec through an open channel",
     "bus-exec": "exec by the D-Bus method",
     "ocsbctl-exec": "ocsbctl exec, whole process",
     "crun-exec": "crun exec, as root",
     "runc-exec": "runc exec, as root",
     "podman-exec": "podman exec (crun), as root",
-    "fork": "fork and exec", "cold": "create, exec, remove", "warm": "exec through a channel each",
+    "fork": "fork and exec", "floors": "floor", "cold": "create, exec, remove", "warm": "exec through a channel each",
     "pipe-plain": "head -c, plain pipe", "pipe-exec": "head -c, in a sandbox",
 }
 
@@ -75,6 +76,26 @@ TARGETS = (
     ("create beside idle sessions / alone", growth, 1.2, False, "×"),
     ("memory of an idle session", memory, 350, False, "KiB"),
     ("bytes out of a sandbox / plain pipe", lambda r: ratio(rate(r, "pipe-exec"), rate(r, "pipe-plain")), 0.9, True, "×"),
+)
+
+
+def difference(result, a, b):
+    a, b = p50(result, a), p50(result, b)
+    return a - b if a and b else None
+
+
+# What stands behind the targets, measured in the same run: the same work done by the least that can do it, and what asking
+# polkit costs a caller that it does not know yet.
+CONTEXT = (
+    ("exec by channel / exec by the floor's PID 1", lambda r: ratio(p50(r, "channel-exec"), p50(r, "floor-exec")), "×"),
+    ("exec by the floor's PID 1 / true", lambda r: ratio(p50(r, "floor-exec"), p50(r, "true")), "×"),
+    ("create, asked of ocsb-stage / floor", lambda r: ratio(p50(r, "stage-create"), p50(r, "floor")), "×"),
+    ("a new connection and polkit's first answer", lambda r: difference(r, "bus-first", "bus-create"), "ms"),
+    ("ocsbctl run without those / bwrap as user", lambda r: ratio(
+        p50(r, "ocsbctl-run") - (difference(r, "bus-first", "bus-create") or 0), p50(r, "bwrap")) if p50(r, "ocsbctl-run") else None,
+     "×"),
+    ("8 callers: floors / fork and exec", lambda r: ratio(rate(r, "floors"), rate(r, "fork")), "×"),
+    ("8 callers: cold / floors", lambda r: ratio(rate(r, "cold"), rate(r, "floors")), "×"),
 )
 
 
@@ -139,7 +160,7 @@ def print_latencies(result, out):
 
 def print_rates(result, out):
     print(f"\n{'8 callers at once; one pipe':<56}{'per second':>18}{'ratio':>9}", file=out)
-    for name in ("fork", "cold", "warm", "pipe-plain", "pipe-exec"):
+    for name in ("fork", "floors", "cold", "warm", "pipe-plain", "pipe-exec"):
         value, unit = rate(result, name), "pipe-plain" if name.startswith("pipe") else "fork"
         if value:
             shown = f"{value / 1e9:.2f} GB" if name.startswith("pipe") else f"{value:.0f}"
@@ -172,6 +193,11 @@ def print_table(result, out):
             met = value >= limit if more else value <= limit
             print(f"{name:<40}{number(value) + ' ' + unit:>12}{('≥ ' if more else '≤ ') + str(limit) + ' ' + unit:>14}  "
                   + ("met" if met else "MISSED"), file=out)
+    print("", file=out)
+    for name, value_of, unit in CONTEXT:
+        value = value_of(result)
+        if value is not None:
+            print(f"{name:<48}{number(value) + ' ' + unit:>12}", file=out)
     for name, why in result["skipped"].items():
         print(f"left out: {LABELS.get(name, name)}: {why}", file=out)
 

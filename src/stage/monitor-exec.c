@@ -19,7 +19,6 @@
 
 #define SWEEP_USEC UINT64_C(5000)
 #define SWEEPS_MAX 2000u
-#define SPARE_DELAY_USEC UINT64_C(2000)
 
 static void exec_name(uint32_t id, char buf[static 16]) {
         (void) snprintf(buf, 16, "e%u", id);
@@ -132,9 +131,9 @@ static void tell_started(Exec *e) {
         tell(e, WIRE_EVENT_STARTED, &w, &e->master, e->master >= 0);
         loop_remove(e->monitor->loop, &e->source);
         e->socket = fd_close(e->socket);
-        /* The next request's child: when the program has ended, so that PID 1 is free to notice that, or in a
-         * moment when it runs on. */
-        loop_timer_set(e->monitor->loop, &e->monitor->spare_timer, SPARE_DELAY_USEC, on_spare_timer, e->monitor);
+        /* The next request's child, while the program runs and when what is at hand is done: who sends one command after
+         * the other finds it ready. */
+        loop_timer_set(e->monitor->loop, &e->monitor->spare_timer, 0, on_spare_timer, e->monitor);
 }
 
 /* The child speaks, or has become the program: its end of the pair closes on execve(). */

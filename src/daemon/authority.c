@@ -19,9 +19,12 @@
 #define POLKIT_PATH "/org/freedesktop/PolicyKit1/Authority"
 #define POLKIT_INTERFACE "org.freedesktop.PolicyKit1.Authority"
 
-#define TIMEOUT_USEC (25 * USEC_PER_SEC)
-/* A person reads, thinks, mistypes a password. */
-#define TIMEOUT_INTERACTIVE_USEC (5 * 60 * USEC_PER_SEC)
+static const uint64_t timeouts[] = {
+        [AUTHORITY_QUIETLY] = 25 * USEC_PER_SEC,
+        [AUTHORITY_BRIEFLY] = 2 * USEC_PER_SEC,
+        /* A person reads, thinks, mistypes a password. */
+        [AUTHORITY_INTERACTIVELY] = 5 * 60 * USEC_PER_SEC,
+};
 
 #define OPEN_MAX_PER_UID 20u
 #define OPEN_MAX_TOTAL 100u
@@ -305,17 +308,17 @@ static int build_question(Authority *a, const char *sender, const char *action, 
 }
 
 int authority_check(Authority *a, const char *sender, uid_t uid, const char *action, char *const *details,
-                bool interactive, AuthorityCallback callback, void *userdata, AuthorityCheck **ret) {
+                AuthorityManner manner, AuthorityCallback callback, void *userdata, AuthorityCheck **ret) {
         AuthorityCheck *c = g_new0(AuthorityCheck, 1);
         int r;
 
         c->authority = a;
         c->uid = uid;
-        c->timeout = interactive ? TIMEOUT_INTERACTIVE_USEC : TIMEOUT_USEC;
+        c->timeout = timeouts[manner];
         c->callback = callback;
         c->userdata = userdata;
         (void) snprintf(c->cancellation_id, sizeof(c->cancellation_id), "ocsbd-%" PRIu64, ++a->last_id);
-        r = build_question(a, sender, action, details, interactive, c->cancellation_id, &c->question);
+        r = build_question(a, sender, action, details, manner == AUTHORITY_INTERACTIVELY, c->cancellation_id, &c->question);
         if (r >= 0) {
                 if (may_send(a, uid))
                         r = check_send(c);

@@ -59,11 +59,16 @@ Authority *authority_new(sd_bus *bus, uint64_t *generation);
 Authority *authority_free(Authority *a);
 DEFINE_CLEANUP(Authority, authority_free)
 
+typedef enum AuthorityManner {
+        AUTHORITY_QUIETLY,
+        AUTHORITY_BRIEFLY,       /* a no only shortens the answer (AUTHORITY_FILTER): a polkit that hangs holds it up by seconds */
+        AUTHORITY_INTERACTIVELY, /* somebody may be asked for a password, which takes minutes */
+} AuthorityManner;
+
 /* Asks polkit about the connection with that unique name (never about a pid: CVE-2013-4288). details: key,
- * value, …, NULL; texts are escaped already. With interactive somebody may be asked for a password, which
- * takes minutes. The callback comes later, once, never from within. */
+ * value, …, NULL; texts are escaped already. The callback comes later, once, never from within. */
 int authority_check(Authority *a, const char *sender, uid_t uid, const char *action, char *const *details,
-                bool interactive, AuthorityCallback callback, void *userdata, AuthorityCheck **ret);
+                AuthorityManner manner, AuthorityCallback callback, void *userdata, AuthorityCheck **ret);
 /* Cancels when there is no answer yet: the prompt goes away, the callback does not come. */
 AuthorityCheck *authority_check_free(AuthorityCheck *c);
 

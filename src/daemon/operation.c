@@ -310,7 +310,10 @@ static void ask(Operation *op, bool interactive) {
 
         op->interactive_phase = interactive;
         r = authority_check(m->authority, op->client->name, op->client->uid, op->action, op->details,
-                        interactive, on_answer, op, &op->check);
+                        interactive                          ? AUTHORITY_INTERACTIVELY
+                        : op->rule->kind == AUTHORITY_FILTER ? AUTHORITY_BRIEFLY
+                                                             : AUTHORITY_QUIETLY,
+                        on_answer, op, &op->check);
         if (r < 0)
                 refuse_because(op, ERROR_NOT_PERMITTED,
                                 "%s needs polkit's permission, but it cannot be asked.", op->rule->member);

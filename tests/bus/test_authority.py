@@ -612,6 +612,15 @@ def test_T69_polkit_that_hangs_stops_nobody_else(stack, alice, openclaw, session
     assert [row[0] for row in list_all()] == [session.id]
 
 
+def test_T69_polkit_that_hangs_holds_a_list_up_by_seconds_only(stack, alice, session):
+    """Whether he may see the sessions of others is a question of what is shown, not of whether."""
+    with mock(stack, "hang") as calls:
+        begin = time.monotonic()
+        assert alice.manager("ListSessions")[0] == []
+        assert asked(calls) and time.monotonic() - begin < 10
+    assert [row[0] for row in list_all()] == [session.id]
+
+
 def test_T69_polkit_that_answers_late_is_waited_for(stack, alice):
     with mock(stack, "slow:3"):
         assert alice.create().sh("echo late").ok() == "late\n"

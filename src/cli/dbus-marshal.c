@@ -23,40 +23,11 @@ enum {
 #define FIXED_HEADER 12u /* before the array of fields, whose length makes it 16 */
 
 void dbus_writer_done(DbusWriter *w) {
-        free(w->data);
-        *w = (DbusWriter) {};
-}
-
-static uint8_t *reserve(DbusWriter *w, size_t n) {
-        uint8_t *p;
-
-        if (w->error)
-                return NULL;
-        if (n > DBUS_MESSAGE_MAX - w->len) {
-                w->error = -E2BIG;
-                return NULL;
-        }
-        if (w->len + n > w->allocated) {
-                size_t want = MAX(w->allocated * 2, MAX(w->len + n, (size_t) 512));
-
-                p = realloc(w->data, want);
-                if (!p) {
-                        w->error = -ENOMEM;
-                        return NULL;
-                }
-                w->data = p;
-                w->allocated = want;
-        }
-        p = w->data + w->len;
-        w->len += n;
-        return p;
+        buffer_done(w);
 }
 
 static void put_raw(DbusWriter *w, const void *data, size_t n) {
-        uint8_t *p = n > 0 ? reserve(w, n) : NULL;
-
-        if (p)
-                memcpy(p, data, n);
+        buffer_append(w, data, n, DBUS_MESSAGE_MAX);
 }
 
 void dbus_align(DbusWriter *w, size_t alignment) {

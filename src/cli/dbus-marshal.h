@@ -8,16 +8,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/macro.h"
+#include "base/buffer.h"
 
 #define DBUS_MESSAGE_MAX ((size_t) 1 << 20) /* ours: no message of this program comes near */
 #define DBUS_FDS_MAX 16u                    /* dbus-daemon's limit per message */
 
-typedef struct DbusWriter {
-        uint8_t *data; /* malloc()ed, owned */
-        size_t len, allocated;
-        int error; /* 0 or -errno, sticky */
-} DbusWriter;
+typedef Buffer DbusWriter; /* of at most DBUS_MESSAGE_MAX bytes */
 
 void dbus_writer_done(DbusWriter *w);
 #define _cleanup_dbus_writer_ _cleanup_(dbus_writer_done)

@@ -8,62 +8,30 @@
 #include <endian.h>
 
 void wire_writer_done(WireWriter *w) {
-        free(w->data);
-        *w = (WireWriter) {};
+        buffer_done(w);
 }
 
-static void *reserve(WireWriter *w, size_t n) {
-        void *p;
-
-        if (w->error)
-                return NULL;
-        if (n > WIRE_BODY_MAX - w->len) {
-                w->error = -E2BIG;
-                return NULL;
-        }
-        if (w->len + n > w->allocated) {
-                size_t want = MAX(w->allocated * 2, MAX(w->len + n, (size_t) 512));
-
-                p = realloc(w->data, want);
-                if (!p) {
-                        w->error = -ENOMEM;
-                        return NULL;
-                }
-                w->data = p;
-                w->allocated = want;
-        }
-        p = w->data + w->len;
-        w->len += n;
-        return p;
+static void put(WireWriter *w, const void *data, size_t n) {
+        buffer_append(w, data, n, WIRE_BODY_MAX);
 }
 
 void wire_put_u32(WireWriter *w, uint32_t v) {
-        void *p = reserve(w, sizeof(v));
-
         v = htole32(v);
-        if (p)
-                memcpy(p, &v, sizeof(v));
+        put(w, &v, sizeof(v));
 }
 
 void wire_put_u64(WireWriter *w, uint64_t v) {
-        void *p = reserve(w, sizeof(v));
-
         v = htole64(v);
-        if (p)
-                memcpy(p, &v, sizeof(v));
+        put(w, &v, sizeof(v));
 }
 
 void wire_put_bytes(WireWriter *w, const void *data, size_t n) {
-        void *p;
-
         if (n > WIRE_BODY_MAX) {
                 w->error = w->error ? w->error : -E2BIG;
                 return;
         }
         wire_put_u32(w, (uint32_t) n);
-        p = reserve(w, n);
-        if (p && n > 0)
-                memcpy(p, data, n);
+        put(w, data, n);
 }
 
 void wire_put_string(WireWriter *w, const char *s) {

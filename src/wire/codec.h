@@ -7,16 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/macro.h"
+#include "base/buffer.h"
 
 /* A body of more than WIRE_INLINE_MAX bytes travels in a sealed memfd (transport.h). */
 #define WIRE_BODY_MAX ((size_t) 2 << 20)
 
-typedef struct WireWriter {
-        uint8_t *data; /* malloc()ed, owned */
-        size_t len, allocated;
-        int error; /* 0 or -errno, sticky */
-} WireWriter;
+typedef Buffer WireWriter; /* of at most WIRE_BODY_MAX bytes */
 
 void wire_writer_done(WireWriter *w);
 #define _cleanup_writer_ _cleanup_(wire_writer_done)

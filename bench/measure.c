@@ -446,7 +446,10 @@ static int handle(Measure *m, char **words, size_t n) {
                 r = open_standing(m, words[1]);
         else if (streq(words[0], "open-stage") && n == 1)
                 r = stage_open(&m->stage, m->user, m->workspace);
-        else if (streq(words[0], "fill") && n == 2 && parse_u32(words[1], &a) >= 0)
+        else if (streq(words[0], "network") && n == 2) {
+                m->client.nat = streq(words[1], "nat");
+                r = 0;
+        } else if (streq(words[0], "fill") && n == 2 && parse_u32(words[1], &a) >= 0)
                 r = fill(m, a);
         if (r >= 0)
                 fprintf(m->answers, "{\"ok\": true}\n");

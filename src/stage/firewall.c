@@ -258,8 +258,9 @@ void firewall_attach(Firewall *f, Session *x) {
         x->network.pending = true;
         if (f->fd >= 0)
                 flush(f);
-        else if (f->pause <= PAUSE_FIRST_USEC || !f->retry.active)
-                /* From the loop: an answer must not come before the caller is done. */
+        else
+                /* At once, whatever the pause has become, but from the loop: an answer must not come before the caller is
+                 * done. */
                 loop_timer_set(f->stage->loop, &f->retry, 0, on_retry, f);
 }
 

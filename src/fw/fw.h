@@ -82,8 +82,6 @@ void sessions_synced(Client *c);
 int sessions_load(Fw *f);
 void sessions_free(Fw *f);
 int slots_init(Fw *f);
-/* An interface ocsbN is no more. */
-void slot_interface_gone(uint32_t slot, void *userdata);
 void session_attached(const Session *s, FwAttached *ret);
 
 /* table.c */

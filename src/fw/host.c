@@ -19,7 +19,7 @@
 #include "wire/network.h"
 
 int host_open(Host *h) {
-        static const unsigned groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+        static const unsigned groups[] = { RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
                 RTNLGRP_IPV6_ROUTE };
         int size = 4 << 20, r;
 
@@ -236,8 +236,7 @@ typedef struct Dispatch {
 
 static int on_event(const struct nlmsghdr *m, void *userdata) {
         Dispatch *d = userdata;
-        uint32_t oif, slot;
-        struct nlattr *a;
+        uint32_t oif;
         NetPrefix p;
 
         switch (m->nlmsg_type) {
@@ -250,16 +249,6 @@ static int on_event(const struct nlmsghdr *m, void *userdata) {
         case RTM_DELROUTE:
                 if (d->host->collision[0] && route_of(m, &p, &oif) && meets_pools(d->host, &p))
                         d->events->routes = true;
-                return 0;
-        case RTM_DELLINK:
-                if (((const struct ifinfomsg *) mnl_nlmsg_get_payload(m))->ifi_family != AF_UNSPEC)
-                        return 0; /* a port that leaves its bridge */
-                mnl_attr_for_each(a, m, sizeof(struct ifinfomsg))
-                        if (mnl_attr_get_type(a) == IFLA_IFNAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0) {
-                                slot = link_slot(mnl_attr_get_str(a));
-                                if (slot > 0)
-                                        d->events->gone(slot, d->events->userdata);
-                        }
                 return 0;
         default:
                 return 0;

@@ -27,8 +27,6 @@ bool host_has_address(const Host *h, const NetAddress *a);
 
 typedef struct HostEvents {
         bool addresses, routes;
-        void (*gone)(uint32_t slot, void *userdata); /* an interface ocsbN is no more */
-        void *userdata;
 } HostEvents;
 /* Reads what the monitor says; after lost notifications everything counts as changed. */
 int host_dispatch(Host *h, HostEvents *e);

@@ -16,7 +16,8 @@
 #include "fw/netlink.h"
 #include "fw/ruleset.h"
 
-#define LEAVING_TICK_USEC (100 * UINT64_C(1000))
+#define LEAVING_TICK_USEC USEC_PER_SEC
+#define LEAVING_FLOWS_USEC (10 * USEC_PER_SEC)
 #define LEAVING_PATIENCE_USEC (2 * USEC_PER_SEC) /* a namespace takes its interface along after 30 to 65 ms */
 #define LEAVING_AT_ONCE 64u
 #define EXPIRY_AGAIN_USEC (100 * UINT64_C(1000))
@@ -146,52 +147,49 @@ static void slot_leaves(Fw *f, const Session *s) {
                 loop_timer_set(f->loop, &f->leaving_timer, LEAVING_TICK_USEC, leaving_tick, f);
 }
 
-/* Off the way of every answer: a look whether interfaces are gone, their flows, and, when a namespace lives on, the
- * interfaces themselves. */
-static void leaving_tick(void *userdata) {
-        Fw *f = userdata;
+/* Off the way of every answer: a look whether interfaces are gone, and, when a namespace lives on, their end. Flows are cut for many
+ * at a time: the kernel walks its whole table of them, which takes 10 ms even when it is empty. */
+static void leaving_look(Fw *f, bool now_please) {
         NetAddress flows[2 * LEAVING_AT_ONCE];
         uint32_t late[LEAVING_AT_ONCE];
         size_t n_flows = 0, n_late = 0;
-        uint64_t now = now_monotonic();
+        uint64_t now = now_monotonic(), oldest = now;
         unsigned seen = 0;
-        bool cut;
 
         for (Leaving *l = f->leaving; l && seen < LEAVING_AT_ONCE; l = l->next, seen++)
                 if (!link_exists(f->host.fd, l->slot)) {
                         flows[n_flows++] = l->ipv4;
                         flows[n_flows++] = l->ipv6;
+                        oldest = MIN(oldest, l->since);
                 } else if (now - l->since > LEAVING_PATIENCE_USEC)
                         late[n_late++] = l->slot;
-        cut = n_flows == 0 || conntrack_cut(flows, n_flows, NULL, NULL) >= 0;
         if (n_late > 0 && link_delete(f->host.fd, late, n_late) < 0)
                 log_warning("Failed to take away %zu interfaces of sessions that have ended", n_late);
-        seen = 0;
-        for (Leaving **p = &f->leaving, *l = *p; l && seen < LEAVING_AT_ONCE; seen++) {
+        if (n_flows == 0 || !(now_please || n_flows == ELEMENTSOF(flows) || now - oldest > LEAVING_FLOWS_USEC) ||
+                        conntrack_cut(flows, n_flows, NULL, NULL) < 0)
+                return;
+        for (Leaving **p = &f->leaving, *l = *p; l && seen > 0; l = *p, seen--) {
                 bool over = false;
 
-                for (size_t i = 0; cut && i < n_flows; i += 2)
+                for (size_t i = 0; i < n_flows; i += 2)
                         over = over || net_address_equal(flows + i, &l->ipv4);
-                if (over) {
-                        *p = l->next;
-                        if (l->slot <= f->n_slots)
-                                f->slots[l->slot] = 0;
-                        free(l);
-                } else
+                if (!over) {
                         p = &l->next;
-                l = *p;
+                        continue;
+                }
+                *p = l->next;
+                if (l->slot <= f->n_slots)
+                        f->slots[l->slot] = 0;
+                free(l);
         }
-        if (f->leaving)
-                loop_timer_set(f->loop, &f->leaving_timer, LEAVING_TICK_USEC, leaving_tick, f);
 }
 
-void slot_interface_gone(uint32_t slot, void *userdata) {
+static void leaving_tick(void *userdata) {
         Fw *f = userdata;
 
-        /* The tick finds the others of the same moment together with this one. */
-        for (const Leaving *l = f->leaving; l; l = l->next)
-                if (l->slot == slot && !f->leaving_timer.active)
-                        loop_timer_set(f->loop, &f->leaving_timer, LEAVING_TICK_USEC, leaving_tick, f);
+        leaving_look(f, false);
+        if (f->leaving)
+                loop_timer_set(f->loop, &f->leaving_timer, LEAVING_TICK_USEC, leaving_tick, f);
 }
 
 /* ---- what may be asked for ---- */
@@ -312,9 +310,10 @@ static bool is_lost(const NetAddress *to, uint8_t protocol, uint16_t port, void 
         return intent_covers(l->before, to, protocol, port) && !intent_covers(l->after, to, protocol, port);
 }
 
-static bool loses(const NetIntent *before, const NetIntent *after) {
+/* In that family. */
+static bool loses(const NetIntent *before, const NetIntent *after, uint32_t family) {
         for (size_t i = 0; i < before->n_resolvers; i++) {
-                bool kept = false;
+                bool kept = before->resolvers[i].family != family;
 
                 for (size_t k = 0; k < after->n_resolvers; k++)
                         kept = kept || net_address_equal(before->resolvers + i, after->resolvers + k);
@@ -322,7 +321,7 @@ static bool loses(const NetIntent *before, const NetIntent *after) {
                         return true;
         }
         for (size_t i = 0; i < before->n_grants; i++) {
-                bool kept = false;
+                bool kept = before->grants[i].to.address.family != family;
 
                 for (size_t k = 0; k < after->n_grants; k++)
                         kept = kept || net_grant_equal(before->grants + i, after->grants + k);
@@ -348,6 +347,7 @@ static int update_inner(Fw *f, Session *s, bool with_host, Answer *a) {
 
 /* Record, outer fence, inner fence, flows. */
 static int apply_intent(Fw *f, Session *s, const NetIntent *intent, Answer *a) {
+        const NetAddress own[] = { s->record.ipv4, s->record.ipv6 };
         NetIntent before = s->record.intent;
         Lost lost = { .before = &before, .after = &s->record.intent };
         RulesetSession rules;
@@ -373,8 +373,8 @@ static int apply_intent(Fw *f, Session *s, const NetIntent *intent, Answer *a) {
         FAULT("fw.set.rules");
         r = update_inner(f, s, false, a);
         FAULT("fw.set.inner");
-        if (loses(&before, &s->record.intent)) {
-                k = conntrack_cut((NetAddress[]) { s->record.ipv4, s->record.ipv6 }, 2, is_lost, &lost);
+        for (size_t i = 0; i < ELEMENTSOF(own); i++) {
+                k = loses(&before, &s->record.intent, own[i].family) ? conntrack_cut(own + i, 1, is_lost, &lost) : 0;
                 if (k < 0 && r >= 0)
                         r = answer(a, k, "The rules hold, but flows that were established are not cut: %s", strerror(-k));
         }
@@ -469,6 +469,10 @@ static int attach_new(Client *c, const FwAttach *m, int fds[static 3], FwAttache
                 return k;
         memcpy(r.id, m->id, sizeof(r.id));
         r.slot = slot_take(f);
+        if (r.slot == 0) {
+                leaving_look(f, true);
+                r.slot = slot_take(f);
+        }
         if (r.slot == 0)
                 return answer(a, -EADDRINUSE, "Every address of pool_ipv4 is in use");
         r.ipv4 = address_of(&f->config.pool_ipv4, r.slot);

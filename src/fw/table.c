@@ -172,7 +172,7 @@ void table_follow_host(Fw *f) {
 
 void table_on_host(LoopSource *s, uint32_t events, void *userdata) {
         Fw *f = userdata;
-        HostEvents e = { .gone = slot_interface_gone, .userdata = f };
+        HostEvents e = {};
         int r = host_dispatch(&f->host, &e);
 
         (void) s;

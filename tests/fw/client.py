@@ -163,10 +163,10 @@ class Client:
 
     # Requests
 
-    def attach(self, name, sandbox, what=None, uid=1000):
+    def attach(self, name, sandbox, what=None, uid=1000, sockets=None):
         body = string(name) + struct.pack("<I", uid) + (intent() if what is None else what)
         with contextlib.ExitStack() as stack:
-            fds = sandbox.sockets()
+            fds = sockets or sandbox.sockets()
             for fd in fds:
                 stack.callback(os.close, fd)
             kind, reply = self.call(ATTACH, body, [sandbox.fd, *fds])

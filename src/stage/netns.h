@@ -8,12 +8,13 @@
 #include <sys/types.h>
 
 #include "base/macro.h"
+#include "sys/loop.h"
 
 typedef struct NetnsPool NetnsPool;
 
-/* Starts the maker, a child that ends with its socket. NULL on out of memory only; without a maker the pool is
+/* Starts the maker, a child that ends with its socket; loop outlives the pool. NULL on out of memory only; without a maker the pool is
  * always empty. */
-NetnsPool *netns_pool_new(void);
+NetnsPool *netns_pool_new(Loop *loop);
 NetnsPool *netns_pool_free(NetnsPool *p);
 /* A fresh namespace whose lo is up, never handed out before, owned by the caller; -1 when none is ready: the
  * builder then makes its own. */
@@ -32,7 +33,7 @@ typedef enum NetnsFd {
 
 /* A pool of those. "PROGRAM --namespace" loads the inner fence, as uid:gid with CAP_NET_ADMIN alone. Nothing is made before
  * the first take. */
-NetnsPool *netns_pool_new_fenced(const char *program, uid_t uid, gid_t gid);
+NetnsPool *netns_pool_new_fenced(Loop *loop, const char *program, uid_t uid, gid_t gid);
 /* 1 with the descriptors, owned by the caller; 0: one is being made, netns_pool_fd() becomes readable; -errno with a
  * sentence in why: none can be made, the next take tries anew. waited: the caller has seen 0 before, so that a failure is
  * news; without, it may be of long ago, and is tried again. */

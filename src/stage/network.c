@@ -187,7 +187,7 @@ static int make_pool(Stage *s, const char **ret_why) {
                 return -EOPNOTSUPP;
         }
         (void) snprintf(path, sizeof(path), "%s/ocsb-fw", s->libexec);
-        s->fenced = netns_pool_new_fenced(path, pw->pw_uid, pw->pw_gid);
+        s->fenced = netns_pool_new_fenced(s->loop, path, pw->pw_uid, pw->pw_gid);
         return s->fenced ? 0 : -ENOMEM;
 }
 

@@ -392,7 +392,7 @@ static int run(void) {
         s.loop = loop_new();
         if (s.signals < 0 || !s.loop)
                 return -errno;
-        s.netns = netns_pool_new();
+        s.netns = netns_pool_new(s.loop);
         s.templates = template_store_new();
         mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
         if (!s.netns || !s.templates || mounts_fd < 0)

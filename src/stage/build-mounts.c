@@ -75,7 +75,7 @@ static int attach_new(BuildContext *c, const char *type, uint64_t attr, const ch
         return target < 0 ? target : mount_attach(mount_fd, target);
 }
 
-static int attach_kernel_fs(BuildContext *c) {
+int build_kernel_mounts(BuildContext *c) {
         int r;
 
         c->step = "proc";
@@ -509,8 +509,8 @@ static int clone_scratch(BuildContext *c, size_t index, int scratch) {
         return c->detached[index] = mount_clone_single(dir, mount_attributes(m->flags));
 }
 
-/* Only attached mounts can be cloned before Linux 6.15: the file system is shown at /proc until the last clone of it
- * is made, that of a mask for a denial. */
+/* Only attached mounts can be cloned before Linux 6.15: the file system is shown at /proc, where proc
+ * covers it in the end. It is not unmounted: that would wait for RCU, 0.2 ms, and nobody inside can take proc off it. */
 static int make_scratch(BuildContext *c) {
         _cleanup_close_ int scratch = -EBADF, where = -EBADF;
         struct stat st;
@@ -555,13 +555,6 @@ int build_mounts(BuildContext *c) {
                                 return build_fail(c, r, "%s: %s", c->plan->mounts[i].target, strerror(-r));
                 }
         return r;
-}
-
-int build_kernel_mounts(BuildContext *c) {
-        c->step = "scratch";
-        if (umount2("/proc", MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
-                return -errno;
-        return attach_kernel_fs(c);
 }
 
 int build_landlock(BuildContext *c) {

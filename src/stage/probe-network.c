@@ -144,13 +144,17 @@ static int try_reach(const NetAddress *to, NetProtocol protocol, uint16_t port) 
         const struct sockaddr *sa = four ? (const struct sockaddr *) &sa4 : (const struct sockaddr *) &sa6;
         char packet[8] = {four ? 8 : (char) 128};
         _cleanup_close_ int fd = -EBADF;
-        int e;
+        int one = 1, e;
 
         memcpy(four ? (void *) &sa4.sin_addr : (void *) &sa6.sin6_addr, to->bytes, four ? 4 : 16);
         fd = socket(four ? AF_INET : AF_INET6, (protocol == NET_PROTOCOL_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK,
                         protocol != NET_PROTOCOL_ICMP ? 0 : four ? IPPROTO_ICMP : IPPROTO_ICMPV6);
         if (fd < 0)
                 return errno;
+        /* The rejection comes while connect() holds the socket. IPv4 keeps it in the socket's queue of errors, IPv6 only for who
+         * has asked for that queue; others hear of it after the first retransmission, a second later. */
+        if (!four)
+                (void) setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one));
         e = settle(fd, ERRNO_OF(connect(fd, sa, four ? sizeof(sa4) : sizeof(sa6))));
         if (e != 0 || protocol == NET_PROTOCOL_TCP)
                 return e;

@@ -12,6 +12,9 @@
 /* New sessions learn their addresses with the next status, which is asked for a moment later, for all of them at once. */
 #define LEARN_DELAY_USEC (300 * UINT64_C(1000))
 
+/* Both daemons are started at the same time. */
+#define START_USEC (10 * USEC_PER_SEC)
+
 typedef struct Waiter {
         FirewallStatus callback;
         void *userdata;
@@ -34,6 +37,7 @@ struct Firewall {
         bool known;           /* there has been a status */
         bool current;         /* and one on this connection */
         bool asked;
+        uint64_t started;     /* CLOCK_MONOTONIC */
         GQueue waiters;       /* Waiter* for the status that was asked for */
         sd_event_source *learn;
 };
@@ -50,7 +54,9 @@ bool firewall_is_ready(const Firewall *f) {
 }
 
 bool firewall_is_restarting(const Firewall *f) {
-        return f->known && !firewall_is_ready(f);
+        if (firewall_is_ready(f))
+                return false;
+        return f->known || firewall_is_connected(f->client) || manager_now(f->manager) < f->started + START_USEC;
 }
 
 const FwStatus *firewall_last_status(const Firewall *f) {
@@ -412,6 +418,7 @@ Firewall *firewall_new(Manager *m) {
 }
 
 void firewall_start(Firewall *f) {
+        f->started = manager_now(f->manager);
         firewall_client_start(f->client);
 }
 

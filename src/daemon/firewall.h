@@ -31,7 +31,7 @@ void firewall_start(Firewall *f);
 
 /* Connected, and the first status is here. */
 bool firewall_is_ready(const Firewall *f);
-/* It was there and will be back: worth a moment's waiting. */
+/* It was there and will be back, or both have just been started: worth a moment's waiting. */
 bool firewall_is_restarting(const Firewall *f);
 
 /* The last status; NULL before the first. */

@@ -52,6 +52,7 @@ struct Manager {
         GQueue stage_waiters;    /* Operation* that wait for a builder, borrowed */
         GQueue firewall_waiters; /* Operation* that wait for ocsb-fw, borrowed */
         bool locked_down;
+        bool verifying;           /* a throwaway session of Firewall.Verify is there */
 
         unsigned n_adopting;
         bool listed, named, exiting;

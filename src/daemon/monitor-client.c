@@ -16,6 +16,8 @@ typedef struct MonitorRequest {
         uint64_t deadline; /* CLOCK_MONOTONIC */
         MonitorAck ack;
         MonitorInfo info;
+        MonitorEgress egress;
+        size_t n_targets; /* of egress */
         void *userdata;
 } MonitorRequest;
 
@@ -39,6 +41,8 @@ static void leave(MonitorClient *c) {
 static void answer(MonitorRequest *q, int error, const char *text) {
         if (q->ack)
                 q->ack(error, text, q->userdata);
+        else if (q->egress)
+                q->egress(NULL, q->userdata);
         else
                 q->info(NULL, q->userdata);
         g_free(q);
@@ -128,6 +132,10 @@ static int on_ack(MonitorClient *c, WireMessage *m) {
         q = take_request(c, m->tag);
         if (!q)
                 return 0; /* came after its deadline */
+        if (q->egress) { /* it could not be tried */
+                answer(q, error, "");
+                return 0;
+        }
         if (!q->ack) {
                 answer(q, EBADMSG, "");
                 return -EBADMSG;
@@ -154,6 +162,27 @@ static int on_info(MonitorClient *c, WireMessage *m) {
                 return -EBADMSG;
         }
         q->info(&info, q->userdata);
+        g_free(q);
+        return 0;
+}
+
+static int on_egressed(MonitorClient *c, WireMessage *m) {
+        _cleanup_msg_egressed_ MsgEgressed seen = {};
+        WireReader r = WIRE_READER(m->body, m->len);
+        MonitorRequest *q;
+        int k;
+
+        k = msg_egressed_decode(&r, &seen);
+        if (k < 0)
+                return k;
+        q = take_request(c, m->tag);
+        if (!q)
+                return 0;
+        if (!q->egress || seen.n_seen != q->n_targets) {
+                answer(q, EBADMSG, "the session's monitor gave a wrong answer");
+                return -EBADMSG;
+        }
+        q->egress(&seen, q->userdata);
         g_free(q);
         return 0;
 }
@@ -215,6 +244,9 @@ static int on_message(Link *l, WireMessage *m, void *userdata) {
         case WIRE_PROBED:
                 r = on_probed(c, m);
                 break;
+        case WIRE_EGRESSED:
+                r = on_egressed(c, m);
+                break;
         default:
                 r = on_event(c, m);
         }
@@ -253,7 +285,7 @@ MonitorClient *monitor_client_free(MonitorClient *c) {
 }
 
 static int request_send(MonitorClient *c, WireType type, const WireWriter *body, const int *fds,
-                size_t n_fds, MonitorAck ack, MonitorInfo info, void *userdata, uint32_t *ret_tag) {
+                size_t n_fds, const MonitorRequest *request, uint32_t *ret_tag) {
         MonitorRequest *q;
         uint64_t now;
         int r;
@@ -269,12 +301,9 @@ static int request_send(MonitorClient *c, WireType type, const WireWriter *body,
         if (r < 0)
                 return r;
 
-        q = g_new0(MonitorRequest, 1);
+        q = g_memdup2(request, sizeof(*request));
         q->tag = c->last_tag;
         q->deadline = now + ANSWER_TIMEOUT_USEC;
-        q->ack = ack;
-        q->info = info;
-        q->userdata = userdata;
         g_queue_push_tail(&c->requests, q);
         if (g_queue_get_length(&c->requests) == 1)
                 arm_timer(c);
@@ -285,9 +314,17 @@ static int request_send(MonitorClient *c, WireType type, const WireWriter *body,
 
 int monitor_call(MonitorClient *c, WireType type, const WireWriter *body, const int *fds, size_t n_fds,
                 MonitorAck callback, void *userdata, uint32_t *ret_tag) {
-        return request_send(c, type, body, fds, n_fds, callback, NULL, userdata, ret_tag);
+        return request_send(c, type, body, fds, n_fds, &(MonitorRequest) { .ack = callback, .userdata = userdata }, ret_tag);
 }
 
 int monitor_info(MonitorClient *c, MonitorInfo callback, void *userdata) {
-        return request_send(c, WIRE_INFO, NULL, NULL, 0, NULL, callback, userdata, NULL);
+        return request_send(c, WIRE_INFO, NULL, NULL, 0, &(MonitorRequest) { .info = callback, .userdata = userdata }, NULL);
+}
+
+int monitor_egress(MonitorClient *c, const MsgEgress *what, MonitorEgress callback, void *userdata) {
+        _cleanup_writer_ WireWriter body = {};
+
+        msg_egress_encode(&body, what);
+        return request_send(c, WIRE_EGRESS, &body, NULL, 0,
+                        &(MonitorRequest) { .egress = callback, .n_targets = what->n_targets, .userdata = userdata }, NULL);
 }

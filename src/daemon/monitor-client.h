@@ -17,6 +17,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "wire/egress.h"
 #include "wire/message.h"
 
 typedef struct MonitorClient MonitorClient;
@@ -47,3 +48,6 @@ DEFINE_CLEANUP(MonitorClient, monitor_client_free)
 int monitor_call(MonitorClient *c, WireType type, const WireWriter *body, const int *fds, size_t n_fds,
                 MonitorAck callback, void *userdata, uint32_t *ret_tag);
 int monitor_info(MonitorClient *c, MonitorInfo callback, void *userdata);
+/* Has a process of the session try what it can reach. NULL on an error; borrowed; as many as there were targets. */
+typedef void (*MonitorEgress)(const MsgEgressed *seen, void *userdata);
+int monitor_egress(MonitorClient *c, const MsgEgress *what, MonitorEgress callback, void *userdata);

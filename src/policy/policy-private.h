@@ -16,8 +16,6 @@ struct Policy {
         GPtrArray *ceilings;  /* Ceiling *, in name order, the built-in one last */
 };
 
-/* Only the built-in ceiling, no profiles: for tests and fuzzing. */
-Policy *policy_new(void);
 /* As policy_load(), with files that owner may own instead of root. */
 int policy_load_owned(const char *data_dir, const char *config_dir, uid_t owner, Policy **ret, char **ret_why);
 /* Takes the ceiling and puts it first. */

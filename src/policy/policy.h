@@ -13,6 +13,8 @@ typedef struct Policy Policy;
  * by root, or are writable by others, or do not parse, are errors: *ret_why (g_free()) says which and what to do. A
  * missing config_dir is none. */
 int policy_load(const char *data_dir, const char *config_dir, Policy **ret, char **ret_why);
+/* No profile but what a request brings, below the built-in ceiling and no other: for what the daemon does by itself, and tests. */
+Policy *policy_new(void);
 Policy *policy_free(Policy *p);
 DEFINE_CLEANUP(Policy, policy_free)
 

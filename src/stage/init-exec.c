@@ -21,6 +21,7 @@
 
 #include "base/fd.h"
 #include "base/libc.h"
+#include "stage/probe-egress.h"
 #include "stage/probe.h"
 #include "sys/landlock.h"
 #include "sys/mount.h"
@@ -267,6 +268,21 @@ static void run_probe(const Plan *p, int sock) {
         _exit(0);
 }
 
+static void run_egress(const WireMessage *msg, int sock) _noreturn_;
+
+static void run_egress(const WireMessage *msg, int sock) {
+        WireReader reader = WIRE_READER(msg->body, msg->len);
+        _cleanup_msg_egress_ MsgEgress x = {};
+        _cleanup_msg_egressed_ MsgEgressed result = {};
+        _cleanup_writer_ WireWriter w = {};
+
+        if (msg_egress_decode(&reader, &x) < 0 || probe_egress(&x, &result) < 0)
+                _exit(1);
+        msg_egressed_encode(&w, &result);
+        (void) wire_send(sock, WIRE_EGRESSED, 0, &w, NULL, 0);
+        _exit(0);
+}
+
 static void run_request(const Plan *p, WireMessage *msg, int sock, uint32_t id) _noreturn_;
 
 static void run_request(const Plan *p, WireMessage *msg, int sock, uint32_t id) {
@@ -334,5 +350,7 @@ void child_run(const Plan *p, int sock, uint32_t id, bool probe) {
                 fail(sock, "rights", r, 125, strerror(-r));
         if (probe)
                 run_probe(p, sock);
+        if (msg.type == WIRE_EGRESS)
+                run_egress(&msg, sock);
         run_request(p, &msg, sock, id);
 }

@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "sys/cgroup.h"
+#include "wire/egress.h"
 
 #define SWEEP_USEC UINT64_C(5000)
 #define SWEEPS_MAX 2000u
@@ -136,6 +137,14 @@ static void tell_started(Exec *e) {
         loop_timer_set(e->monitor->loop, &e->monitor->spare_timer, 0, on_spare_timer, e->monitor);
 }
 
+/* Not believed but passed on: whoever asked decodes it. */
+static void egress_seen(Exec *e, const WireMessage *msg) {
+        WireWriter body = { .data = msg->body, .len = msg->len }; /* borrowed */
+
+        if (e->state == EXEC_EGRESS && e->peer)
+                peer_send(e->peer, WIRE_EGRESSED, e->tag, &body, NULL, 0);
+}
+
 /* The child speaks, or has become the program: its end of the pair closes on execve(). */
 static bool child_says(Exec *e) {
         _cleanup_message_ WireMessage msg = {};
@@ -150,6 +159,8 @@ static bool child_says(Exec *e) {
                 /* A spare that died (killed by a sibling of the same uid): nothing was asked of it yet. */
                 if (e->state == EXEC_PROBE)
                         monitor_probe_lost(e->monitor);
+                if (e->state == EXEC_EGRESS && e->peer)
+                        peer_ack(e->peer, e->tag, -ECANCELED, "the process that tried it was killed: try again");
                 exec_over(e);
                 return false;
         }
@@ -176,6 +187,10 @@ static bool child_says(Exec *e) {
                 return false;
         case WIRE_PROBED:
                 monitor_probed(e->monitor, &msg);
+                exec_over(e);
+                return false;
+        case WIRE_EGRESSED:
+                egress_seen(e, &msg);
                 exec_over(e);
                 return false;
         default:
@@ -474,10 +489,40 @@ void exec_ended(Monitor *m, const MsgExited *end) {
                         tell_failed(e, &f);
         } else if (e->state == EXEC_RUNNING)
                 tell_ended(e, end);
-        else if (e->state == EXEC_PROBE || e->state == EXEC_SPARE) {
+        else if (e->state == EXEC_PROBE || e->state == EXEC_SPARE || e->state == EXEC_EGRESS) {
                 while (e->socket >= 0 && e->state != EXEC_OVER && child_says(e))
                         ;
         }
+}
+
+void exec_egress(Monitor *m, Peer *from, WireMessage *msg) {
+        WireWriter body = { .data = msg->body, .len = msg->len }; /* the same bytes go on; borrowed */
+        _cleanup_msg_egress_ MsgEgress x = {};
+        WireReader reader = WIRE_READER(msg->body, msg->len);
+        Exec *e = NULL;
+        int r;
+
+        r = msg_egress_decode(&reader, &x);
+        if (r < 0 || msg->n_fds > 0) {
+                peer_ack(from, msg->tag, r < 0 ? r : -EINVAL, "malformed request");
+                return;
+        }
+        if (m->ending || m->frozen) {
+                peer_ack(from, msg->tag, -EBUSY, m->ending ? "the session is ending" : "the session is frozen: thaw it first");
+                return;
+        }
+        e = take_spare(m);
+        r = e ? wire_send(e->socket, WIRE_EGRESS, 0, &body, NULL, 0) : -EAGAIN;
+        if (r < 0) {
+                if (e)
+                        exec_over(e);
+                peer_ack(from, msg->tag, r, "the session cannot start another process");
+                return;
+        }
+        e->state = EXEC_EGRESS;
+        e->peer = from;
+        e->tag = msg->tag;
+        loop_timer_set(m->loop, &m->spare_timer, 0, on_spare_timer, m);
 }
 
 void exec_all_ended(Monitor *m) {

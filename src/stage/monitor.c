@@ -154,6 +154,9 @@ static void control_message(Peer *p, WireMessage *msg) {
         case WIRE_INFO:
                 send_info(p, msg->tag);
                 return;
+        case WIRE_EGRESS:
+                exec_egress(m, p, msg);
+                return;
         default:
                 peer_ack(p, msg->tag, -EOPNOTSUPP, "no such request");
         }

@@ -45,6 +45,7 @@ typedef struct Peer {
 typedef enum ExecState {
         EXEC_SPARE,    /* forked ahead, waits for its request */
         EXEC_PROBE,
+        EXEC_EGRESS,   /* tries what the sandbox can reach, for peer */
         EXEC_STARTING, /* has its request */
         EXEC_RUNNING,  /* the program runs */
         EXEC_OVER,     /* ended and told; its cgroup has to become empty */
@@ -89,6 +90,8 @@ Exec *exec_prefork(Monitor *m, bool probe);
 void exec_request(Monitor *m, Peer *from, WireMessage *msg);
 void exec_signal(Monitor *m, Peer *from, WireMessage *msg);
 void exec_resize(Monitor *m, Peer *from, WireMessage *msg);
+/* Handles WIRE_EGRESS: a waiting child tries what the sandbox can reach. */
+void exec_egress(Monitor *m, Peer *from, WireMessage *msg);
 /* PID 1 says that the child of an exec has ended. */
 void exec_ended(Monitor *m, const MsgExited *end);
 void exec_kill(Exec *e, uint32_t why);

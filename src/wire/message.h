@@ -6,7 +6,7 @@
  * on failure leaves nothing allocated and *ret as it was. encode borrows; done frees what decode made.
  *
  *   ocsbd ──► ocsb-stage      /run/ocsb/stage.sock       CREATE KILL LIST            ◄── READY FAILED ENDED SESSIONS
- *   ocsbd ──► monitor         /run/ocsb/monitor/ID       EXEC … TERMINATE, CHANNEL   ◄── ACK EVENT_* PROBED INFO
+ *   ocsbd ──► monitor         /run/ocsb/monitor/ID       EXEC … TERMINATE, CHANNEL   ◄── ACK EVENT_* PROBED INFO …
  *   client ──► monitor        a channel (see HELLO)      EXEC SIGNAL RESIZE CLOSE_EXEC  ◄── EVENT_* ACK
  *   monitor ──► exec child    a pair per exec            EXEC                        ◄── EVENT_STARTED, EVENT_FAILED
  *   monitor ◄─► ocsb-init     a pair per session         PREFORK SIGNAL PROBE        ◄── READY, EXITED, PROBED
@@ -49,6 +49,8 @@ typedef enum WireType {
         WIRE_TERMINATE,    /* body: nothing, or u32 1: only when no exec is running, else ACK with EBUSY. ACK, then
                               everything in the session is killed and the monitor exits */
         WIRE_INFO,         /* answered by INFO_REPLY */
+        WIRE_EGRESS,       /* body: MsgEgress (egress.h); the same goes on to a waiting child. Answered by EGRESSED, or ACK with an
+                              error */
         /* answers and events of a monitor */
         WIRE_ACK = 64,     /* body: u32 errno (0 is success), string text */
         WIRE_EVENT_STARTED, /* body: u32 exec id, u32 pid inside; fds: [0] the pty's master when one was asked for */
@@ -56,6 +58,7 @@ typedef enum WireType {
         WIRE_EVENT_EXITED,  /* body: MsgExited; always the last message about an exec */
         WIRE_INFO_REPLY,    /* body: MsgInfo */
         WIRE_PROBED,        /* body: MsgProbe; on control, once after READY and to each later control connection */
+        WIRE_EGRESSED,      /* body: MsgEgressed */
         /* monitor to init */
         WIRE_PREFORK = 96, /* body: u32 slot; fds: [0] cgroup directory, [1] the child's end of the exec pair */
         WIRE_PROBE,        /* body: u32 slot; fds as PREFORK: the child runs the self-probe and sends PROBED there */

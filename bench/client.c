@@ -88,15 +88,13 @@ int session_create(Client *c, const char *id, const char *directory, BenchSessio
         }
         r = sd_bus_message_new_method_call(c->bus, &m, BUS_NAME, MANAGER_PATH, BUS_NAME ".Manager", "CreateSession");
         if (r >= 0)
-                r = sd_bus_message_append(m, "s", "default");
+                r = sd_bus_message_append(m, "s", c->nat ? "internet" : "default");
         if (r >= 0)
                 r = sd_bus_message_open_container(m, 'a', "{sv}");
         if (r >= 0)
                 r = sd_bus_message_append(m, "{sv}", "workspace", "h", workspace);
         if (r >= 0 && id)
                 r = sd_bus_message_append(m, "{sv}", "id", "s", id);
-        if (r >= 0 && c->nat)
-                r = sd_bus_message_append(m, "{sv}", "network", "s", "nat");
         if (r >= 0)
                 r = sd_bus_message_close_container(m);
         if (r >= 0)

@@ -16,7 +16,7 @@ int client_fail(int error, const char *format, ...) _printf_(2, 3);
 typedef struct Client {
         sd_bus *bus;
         int workspace;
-        bool nat; /* sessions get network "nat" */
+        bool nat; /* of profile "internet" */
 } Client;
 
 /* Connects as the effective user, who has to be somebody whom polkit lets create sessions. */

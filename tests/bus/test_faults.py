@@ -12,7 +12,8 @@ from conftest import DAEMON, SOURCE, list_all
 from test_restart import GONE, check_nothing_half_built
 
 POINTS = sorted({name for path in (SOURCE / "src").rglob("*.c") for name in re.findall(r'\bFAULT\("([^"]+)"\)', path.read_text())
-                 if not name.startswith("network.")})  # of sessions with a network: tests/root/test-network.c
+                 # Of sessions with a network, and of ocsb-fw: tests/root/test-network.c, tests/fw.
+                 if not name.startswith(("network.", "fw."))})
 BUILT_WITH_FAULTS = DAEMON.exists() and b"OCSB_FAULT_ONCE" in DAEMON.read_bytes()
 
 

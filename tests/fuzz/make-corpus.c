@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "wire/image.h"
 #include "wire/message.h"
 #include "wire/network.h"
 #include "wire/plan.h"
@@ -254,6 +255,49 @@ static void make_texts(void) {
                 seed("text", texts[i].name, texts[i].text, strlen(texts[i].text));
 }
 
+/* Images */
+
+#define DIGEST "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void seed_image(const char *name, uint8_t decoder, const WireWriter *body) {
+        uint8_t bytes[1024] = { decoder };
+
+        check(body->error);
+        check(body->len < sizeof(bytes) ? 0 : -E2BIG);
+        memcpy(bytes + 1, body->data, body->len);
+        seed("image", name, bytes, body->len + 1);
+}
+
+static void make_images(void) {
+        static ImageImported imported = { .id = DIGEST, .layers = { { .digest = DIGEST, .bytes = 1, .entries = 2, .shared = 1 } }, .n_layers = 1,
+                .references = { "debian:12" }, .n_references = 1, .devices = 3, .setuid = 4, .xattrs = 5, .note = "a note" };
+        static const char *const references[] = { "debian", "localhost:5000/team/a__b-c.d:V1_2", "../x:1" };
+        char layers[1][IMAGE_DIGEST_TEXT + 1] = { DIGEST };
+        WireWriter w[7] = {};
+
+        image_import_encode(w + 0, &(ImageImport) { .reference = "debian:12", .flags = IMAGE_IMPORT_ARCHIVE_NAMES, .limits = IMAGE_LIMITS_DEFAULT });
+        image_tag_encode(w + 1, &(ImageTag) { .id = DIGEST, .reference = "debian:12" });
+        image_remove_encode(w + 2, &(ImageRemove) { .what = "debian:12", .keep = { .layers = layers, .n_layers = 1 } });
+        image_prune_encode(w + 3, &(ImagePrune) { .all = 1, .keep = { .layers = layers, .n_layers = 1 } });
+        image_progress_encode(w + 4, &(ImageProgress) { .phase = IMAGE_PHASE_WRITING, .bytes = 1, .total = 2, .entries = 3, .layer = 4, .layers = 5 });
+        image_imported_encode(w + 5, &imported);
+        image_pruned_encode(w + 6, &(ImagePruned) { .images = 1, .layers = 2, .bytes = 3 });
+        for (uint8_t i = 0; i < ELEMENTSOF(w); i++) {
+                static const char *const names[] = { "import", "tag", "remove", "prune", "progress", "imported", "pruned" };
+
+                seed_image(names[i], i, w + i);
+                wire_writer_done(w + i);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(references); i++) {
+                _cleanup_writer_ WireWriter text = {};
+                char name[32];
+
+                buffer_append(&text, references[i], strlen(references[i]), 1024);
+                (void) snprintf(name, sizeof(name), "reference-%zu", i);
+                seed_image(name, 7, &text);
+        }
+}
+
 int main(int argc, char *argv[]) {
         if (argc != 2) {
                 fprintf(stderr, "Usage: make-corpus DIRECTORY\n");
@@ -266,6 +310,7 @@ int main(int argc, char *argv[]) {
         make_network();
         make_datagrams();
         make_texts();
+        make_images();
         fd_close(corpus_fd);
         return EXIT_SUCCESS;
 }

@@ -49,7 +49,6 @@ static bool is_at_rest(void *userdata _unused_) {
 }
 
 static bool stage_has_no_record(void) {
-        _cleanup_free_ char *text = NULL;
         FILE *f = popen("ls -A /run/ocsb/stage /run/ocsb/monitor | grep -c '^[a-z]'", "r");
         unsigned n = 1;
 
@@ -192,7 +191,7 @@ static void fence_fails(void) {
 static void fence_hangs(void) {
         _cleanup_plan_ Plan *p = plan_sample(NULL);
         _cleanup_session_ Session s = SESSION_NONE;
-        _cleanup_writer_ WireWriter w = {}, kill_it = {};
+        _cleanup_writer_ WireWriter w = {};
         _cleanup_plan_ Plan *q = plan_nat("hanging"), *killed = plan_nat("killed");
         uint64_t start;
         _cleanup_message_ WireMessage m = {};

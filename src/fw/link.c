@@ -13,6 +13,7 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/text.h"
 #include "fw/netlink.h"
@@ -20,6 +21,9 @@
 
 /* Of links that leave: all of a group go in one step. No other program's number by accident ("ocsb"). */
 #define GROUP_LEAVING 0x6f637362u
+
+#define READY_TRIES 20
+#define READY_PAUSE_NSEC 500000
 
 /* Locally administered. The same for every session: no two of them share a link. */
 static const uint8_t host_mac[6] = { 0x02, 0x6f, 0x63, 0x73, 0x62, 0x01 };
@@ -220,6 +224,36 @@ static int configure_outside(int fd, const char *name, const LinkAddresses *a, c
         return nl_batch_run(fd, &b, NULL);
 }
 
+/* ---- readiness ---- */
+
+static int on_queue(const struct nlmsghdr *m, void *userdata) {
+        struct nlattr *a;
+
+        mnl_attr_for_each(a, m, sizeof(struct ifinfomsg))
+                if (mnl_attr_get_type(a) == IFLA_QDISC && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+                        *(bool *) userdata = !streq(mnl_attr_get_str(a), "noop");
+        return 0;
+}
+
+/* The side that came up first has no queue before the kernel's link watch saw the other one: what is sent to it until then is lost,
+ * and a first connection stands still for a second. Since Linux 6.8 asking is enough; before, it takes a moment. */
+static void wait_for_queue(int fd, const char *name) {
+        bool ready = false;
+
+        for (int i = 0; i < READY_TRIES && !ready; i++) {
+                _cleanup_batch_ NlBatch b = {};
+                struct nlmsghdr *m = put_link(&b, RTM_GETLINK, 0, 0);
+
+                if (i > 0)
+                        (void) nanosleep(&(struct timespec) { .tv_nsec = READY_PAUSE_NSEC }, NULL);
+                mnl_attr_put_strz(m, IFLA_IFNAME, name);
+                mnl_attr_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+                nl_batch_push(&b);
+                if (nl_query(fd, &b, on_queue, &ready) < 0)
+                        return;
+        }
+}
+
 int link_make(int outside, int inside, int netns_fd, const LinkAddresses *a, const char **ret_step) {
         _cleanup_batch_ NlBatch b = {};
         char name[IFNAMSIZ];
@@ -236,6 +270,8 @@ int link_make(int outside, int inside, int netns_fd, const LinkAddresses *a, con
                 r = configure_inside(inside, a, ret_step);
         if (r < 0)
                 (void) link_delete(outside, &a->slot, 1);
+        else
+                wait_for_queue(outside, name);
         return r;
 }
 

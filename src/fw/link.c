@@ -254,6 +254,15 @@ static void wait_for_queue(int fd, const char *name) {
         }
 }
 
+static void delete_inside(int fd) {
+        _cleanup_batch_ NlBatch b = {};
+        struct nlmsghdr *m = put_link(&b, RTM_DELLINK, NLM_F_ACK, 0);
+
+        mnl_attr_put_strz(m, IFLA_IFNAME, NET_INTERFACE);
+        nl_batch_push(&b);
+        (void) nl_batch_run(fd, &b, NULL);
+}
+
 int link_make(int outside, int inside, int netns_fd, const LinkAddresses *a, const char **ret_step) {
         _cleanup_batch_ NlBatch b = {};
         char name[IFNAMSIZ];
@@ -263,6 +272,12 @@ int link_make(int outside, int inside, int netns_fd, const LinkAddresses *a, con
         put_pair(&b, name, netns_fd);
         *ret_step = "make the interface";
         r = nl_batch_run(outside, &b, NULL);
+        if (r == -EEXIST) {
+                /* Of a session of this namespace that has just ended, or of an ocsb-fw that was killed. */
+                (void) link_delete(outside, &a->slot, 1);
+                delete_inside(inside);
+                r = nl_batch_run(outside, &b, NULL);
+        }
         if (r < 0)
                 return r;
         r = configure_outside(outside, name, a, ret_step);

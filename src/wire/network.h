@@ -7,7 +7,8 @@
  *   ocsb-stage ──► ocsb-fw   /run/ocsb/fw.sock   FW_ATTACH FW_DETACH FW_SYNCED               ◄── FW_ATTACHED ACK
  *   ocsbd ──► ocsb-fw        the same            FW_SET FW_OPEN_INNER FW_STATUS FW_SHOW FW_RELOAD FW_LOCKDOWN  ◄── … ACK, FW_DRIFT, FW_EXPIRED
  *
- * ocsb-fw tells its peers apart by SO_PEERCRED: root may attach and detach, user ocsb may do the rest, nobody else is let in.
+ * ocsb-fw tells its peers apart by SO_PEERCRED: root may do everything, user ocsb all but attach, detach and
+ * synced, nobody else is let in. Events go to connections of user ocsb.
  * tag as in message.h. */
 
 #include <stdint.h>

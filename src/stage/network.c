@@ -126,9 +126,12 @@ static void use_namespace(Session *x, const int fds[static _NETNS_FDS]) {
         memcpy(n->fds, fds, sizeof(n->fds));
         n->state = NETWORK_ATTACHING;
         start_timeout(x);
-        FAULT("network.before-attach");
-        firewall_attach(x->stage->firewall, x);
+        FAULT("network.before-birth");
+        /* First what takes longer: to wake ocsb-fw before the fork costs 0.6 ms of the whole. */
         session_bear(x, plan, plan_fds, n->fds[NETNS_NAMESPACE]);
+        FAULT("network.after-birth");
+        if (n->state == NETWORK_ATTACHING)
+                firewall_attach(x->stage->firewall, x);
         fd_close_many(plan_fds, n_fds);
         free(plan_fds);
         plan_free(plan);

@@ -250,8 +250,8 @@ void session_kill(Session *x) {
         _cleanup_close_ int scope = -EBADF;
 
         if (x->pidfd < 0) {
-                if (x->network.state == NETWORK_NAMESPACE)
-                        x->network.state = NETWORK_FAILED; /* not to be born any more */
+                if (x->network.state != NETWORK_NONE)
+                        x->network.state = NETWORK_FAILED; /* neither to be born nor to be attached any more */
                 loop_timer_set(x->stage->loop, &x->retry, 0, session_reap, x);
                 return;
         }

@@ -15,6 +15,7 @@
 
 #define PAUSE_FIRST_USEC UINT64_C(10000)
 #define PAUSE_MAX_USEC UINT64_C(1000000)
+#define TAG_OWED UINT32_MAX /* of FW_DETACH and FW_SYNCED: FW_ATTACH has lower ones */
 #define NOBODY_THERE                                                                                                     \
         "network \"nat\" needs ocsb-fw, and nobody listens at " OCSB_FW_SOCKET ": start ocsb-fw.socket; where systemd is not " \
         "PID 1, ocsbd --standalone says at its start what is missing"
@@ -33,6 +34,7 @@ struct Firewall {
         LoopTimer retry;
         uint64_t pause;
         uint32_t last_tag;
+        unsigned owed; /* ends that ocsb-fw has not confirmed; FW_SYNCED counts as one */
         Detach *detaches; /* that the socket did not take yet, oldest first */
 };
 
@@ -59,8 +61,8 @@ static void disconnect(Firewall *f) {
         }
         for (Session *x = f->stage->sessions; x; x = x->next)
                 x->network.tag = 0;
-        /* Without a session there is nothing to say: "systemctl stop ocsb-fw" is not undone by its socket. */
-        if (!anybody(f))
+        /* Otherwise there is nothing to say: "systemctl stop ocsb-fw" is not undone by its socket. */
+        if (!anybody(f) && f->owed == 0)
                 return;
         loop_timer_set(f->stage->loop, &f->retry, f->pause, on_retry, f);
         f->pause = MIN(f->pause * 2, PAUSE_MAX_USEC);
@@ -94,6 +96,8 @@ static void take_ack(Firewall *f, const WireMessage *m) {
         char text[MSG_ACK_TEXT_MAX + 1] = "";
         int error = 0;
 
+        if (m->tag == TAG_OWED && f->owed > 0)
+                f->owed--;
         if (msg_ack_decode(&reader, &error, text, sizeof(text)) < 0) {
                 error = EBADMSG;
                 (void) snprintf(text, sizeof(text), "ocsb-fw sent a malformed answer");
@@ -138,7 +142,7 @@ static int send_id(Firewall *f, uint32_t type, const char *id) {
 
         if (id)
                 wire_put_string(&w, id);
-        return wire_send(f->fd, type, 0, &w, NULL, 0);
+        return wire_send(f->fd, type, TAG_OWED, &w, NULL, 0);
 }
 
 static int send_attach(Firewall *f, Session *x) {
@@ -159,10 +163,11 @@ static int send_attach(Firewall *f, Session *x) {
                 r = send_id(f, FW_DETACH, x->record->id);
                 if (r < 0)
                         return r;
+                f->owed++;
         }
         (void) snprintf(a.id, sizeof(a.id), "%s", x->record->id);
         fw_attach_encode(&w, &a);
-        if (++f->last_tag == 0)
+        if (++f->last_tag == TAG_OWED)
                 f->last_tag = 1;
         r = wire_send(f->fd, FW_ATTACH, f->last_tag, &w, x->network.fds, _NETNS_FDS);
         if (r < 0)
@@ -247,6 +252,7 @@ static void connect_now(Firewall *f) {
                 x->network.pending = x->network.state == NETWORK_ATTACHED || x->network.state == NETWORK_ATTACHING;
                 x->network.there = false;
         }
+        f->owed = 1; /* FW_SYNCED says all that was owed before */
         flush(f);
 }
 
@@ -267,8 +273,14 @@ void firewall_attach(Firewall *f, Session *x) {
 void firewall_detach(Firewall *f, const char *id) {
         Detach *d, **p;
 
-        if (!f || f->fd < 0)
-                return; /* FW_SYNCED of the next connection says it */
+        if (!f)
+                return; /* at the start: FW_SYNCED will say it */
+        f->owed++;
+        if (f->fd < 0) {
+                if (!f->retry.active)
+                        loop_timer_set(f->stage->loop, &f->retry, f->pause, on_retry, f);
+                return;
+        }
         d = calloc(1, sizeof(*d));
         if (!d) {
                 disconnect(f);

@@ -195,6 +195,13 @@ static void take_detach(const WireMessage *m) {
         memset(fake->sessions + i, 0, sizeof(fake->sessions[i]));
 }
 
+static void acknowledge(int fd, const WireMessage *m) {
+        _cleanup_writer_ WireWriter w = {};
+
+        msg_ack_encode(&w, 0, NULL);
+        (void) wire_send(fd, WIRE_ACK, m->tag, &w, NULL, 0);
+}
+
 static void serve(int fd) {
         fake->connections++;
         for (int i = 0; i < FAKE_SESSIONS_MAX; i++)
@@ -213,12 +220,14 @@ static void serve(int fd) {
                         break;
                 case FW_DETACH:
                         take_detach(&m);
+                        acknowledge(fd, &m);
                         break;
                 case FW_SYNCED:
                         fake->syncs++;
                         for (int i = 0; i < FAKE_SESSIONS_MAX; i++)
                                 if (!fake->sessions[i].this_time)
                                         memset(fake->sessions + i, 0, sizeof(fake->sessions[i]));
+                        acknowledge(fd, &m);
                         break;
                 default:
                         problem("an unknown request");
@@ -257,6 +266,10 @@ void fake_kill(void) {
         (void) kill(pid, SIGKILL);
         (void) waitpid(pid, NULL, 0);
         pid = 0;
+}
+
+void fake_pause(void) {
+        (void) kill(pid, SIGSTOP);
 }
 
 void fake_stop(void) {

@@ -39,6 +39,7 @@ extern FakeState *fake;
 /* The socket stays when it is killed, as systemd's and the supervisor's does. */
 int fake_start(void);
 void fake_kill(void);
+void fake_pause(void); /* until it is killed */
 void fake_stop(void); /* the socket goes, too */
 unsigned fake_sessions(void);
 /* Of the session, or -1. */

@@ -301,6 +301,41 @@ static void name_used_again(void) {
         nothing_is_left();
 }
 
+static bool nobody_known(void *userdata _unused_) {
+        return fake_sessions() == 0;
+}
+
+/* The last session ends, and ocsb-fw dies before it has read that, or is away: the next one is told, though there is no session. */
+static void end_is_told(void) {
+        for (int i = 0; i < 2; i++) {
+                _cleanup_session_ Session s = SESSION_NONE;
+
+                if (!create(&s, "last"))
+                        return;
+                if (i == 0)
+                        fake_pause();
+                else
+                        fake_kill();
+                CHECK_OK(session_end(&s));
+                fake_kill();
+                CHECK(fake_find("last") >= 0);
+                (void) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+                CHECK_OK(fake_start());
+                CHECK(bed_wait(nobody_known, NULL, 3000));
+                nothing_is_left();
+        }
+        /* And then it is left alone: whoever stops ocsb-fw wants it stopped. */
+        {
+                unsigned before = fake->connections;
+
+                (void) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+                fake_kill();
+                CHECK_OK(fake_start());
+                (void) nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 500000000}, NULL);
+                (void) tap_check(fake->connections == before, "connected again without a reason");
+        }
+}
+
 static void died_meanwhile(void) {
         _cleanup_session_ Session s = SESSION_NONE;
 
@@ -569,6 +604,7 @@ static const TapTest tests[] = {
                 {"without the user ocsb-fw a session with a network is refused with a sentence", no_user},
                 {"kill -9 of ocsb-fw, ocsb-stage or both: a living session is attached again, to the same namespace", either_is_killed},
                 {"a name that is used again while ocsb-fw was away starts from nothing", name_used_again},
+                {"the end of the last session is told to the next ocsb-fw when this one dies before it heard", end_is_told},
                 {"a session that dies without a stage is taken from ocsb-fw by the next one", died_meanwhile},
                 {"the self-probe of a session with a network holds", probe_holds},
                 {"every attack fails in a session with a network as in one without", attacks_fail},

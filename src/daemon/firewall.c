@@ -25,6 +25,7 @@ typedef struct FirewallChange {
         FirewallDone done;
         void *userdata;
         NetIntent intent; /* as it was sent */
+        bool sent;
         Firewall *firewall;
         char id[SESSION_ID_MAX + 1];
 } FirewallChange;
@@ -246,7 +247,8 @@ static void run_next(Firewall *f, FirewallSession *s) {
         g_autofree char *id = g_strdup(s->id);
         FirewallChange *c;
 
-        while ((c = g_queue_peek_head(&s->changes))) {
+        /* One that a callback began may be on its way already. */
+        while ((c = g_queue_peek_head(&s->changes)) && !c->sent) {
                 g_autofree char *why = NULL;
                 const char *invalid = NULL;
                 int r;
@@ -257,7 +259,8 @@ static void run_next(Firewall *f, FirewallSession *s) {
                         r = net_intent_validate(&c->intent, &invalid);
                 if (r >= 0) {
                         r = firewall_set(f->client, s->id, &c->intent, on_set, c);
-                        if (r >= 0)
+                        c->sent = r >= 0;
+                        if (c->sent)
                                 return;
                         invalid = "ocsb-fw cannot be reached";
                 }
@@ -298,7 +301,9 @@ void firewall_session_gone(Firewall *f, const char *id) {
         /* The first one, when it is on its way, is freed by its answer. */
         changes = s->changes;
         g_queue_init(&s->changes);
-        (void) g_queue_pop_head(&changes);
+        c = g_queue_peek_head(&changes);
+        if (c && c->sent)
+                (void) g_queue_pop_head(&changes);
         g_hash_table_remove(f->sessions, id);
         while ((c = g_queue_pop_head(&changes)))
                 change_done(c, ENOENT, "the session has ended");

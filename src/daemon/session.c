@@ -120,10 +120,9 @@ static void on_probed(const MsgProbe *probe, void *userdata) {
                 session_end(s, "probe-failed");
                 return;
         }
-        if (s->phase != SESSION_READY) {
-                wake_waiters(s); /* of Firewall.Verify, for its throwaway session */
+        wake_waiters(s); /* Firewall.Verify waits for it */
+        if (s->phase != SESSION_READY)
                 return;
-        }
         r = session_save(s);
         if (r < 0)
                 log_record(LOG_LEVEL_WARNING, &context, NULL, "Failed to save what was proven: %s",

@@ -28,7 +28,7 @@ _ocsbctl() {
         [SESSIONS]='status show freeze thaw rm'
         [SESSION]='exec shell kill'
         [REQUESTS]='approve deny'
-        [OTHER]='lockdown'
+        [OTHER]='lockdown firewall'
     )
     local -A OPTS=(
         [COMMON]='-h --help --version -q --quiet -v --verbose --no-ask-password'
@@ -39,12 +39,13 @@ _ocsbctl() {
         [SHOW]='-p --property --value'
         [KILL]='-s --signal'
         [MAKE]='-p --profile --profile-file -w --workspace --workspace-path --ro --bind --deny --deny-write -E --env
-                --workdir --network --memory --swap --pids --cpus --scratch --limit --idle --max-age --hostname'
+                --workdir --network --dns --allow --memory --swap --pids --cpus --scratch --limit --idle --max-age --hostname'
         [NAME]='--name'
         [CREATE]='--plan-digest'
         [EXEC]='-E --env -w --workdir'
         [COMMAND]='--timeout -t --pty -d --detach'
         [KEEP]='--keep'
+        [FIREWALL]='--for --llm --internet'
     )
     local all_verbs="${VERBS[*]}"
 
@@ -56,8 +57,8 @@ _ocsbctl() {
             break
             ;;
         -H | --host | --json | -p | --property | --profile | -s | --signal | --profile-file | -w | --workspace | \
-            --workspace-path | --bind | --deny | --deny-write | -E | --env | --workdir | --network | --memory | --swap | \
-            --pids | --cpus | --scratch | --limit | --idle | --max-age | --hostname | --name | --plan-digest | --timeout)
+            --workspace-path | --bind | --deny | --deny-write | -E | --env | --workdir | --network | --dns | --allow | --memory | --swap | \
+            --for | --llm | --internet | --pids | --cpus | --scratch | --limit | --idle | --max-age | --hostname | --name | --plan-digest | --timeout)
             ((i++))
             [[ ${words[i]} == = ]] && ((i++))
             ;;
@@ -118,7 +119,7 @@ _ocsbctl() {
         return
         ;;
     --network)
-        mapfile -t COMPREPLY < <(compgen -W 'none' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'none nat' -- "$cur")
         return
         ;;
     --limit)
@@ -126,7 +127,7 @@ _ocsbctl() {
         compopt -o nospace
         return
         ;;
-    --property | --workspace-path | --deny | --deny-write | --workdir | --memory | --swap | --pids | --cpus | --scratch | \
+    --dns | --allow | --for | --llm | --internet | --property | --workspace-path | --deny | --deny-write | --workdir | --memory | --swap | --pids | --cpus | --scratch | \
         --idle | --max-age | --hostname | --name | --plan-digest | --timeout)
         return
         ;;
@@ -136,6 +137,7 @@ _ocsbctl() {
         local options=${OPTS[COMMON]}
         case $verb in
         '') options+=" ${OPTS[HOST]} ${OPTS[PAGER]} ${OPTS[TABLE]} ${OPTS[JSON]}" ;;
+        firewall) options+=" ${OPTS[HOST]} ${OPTS[PAGER]} ${OPTS[TABLE]} ${OPTS[JSON]} ${OPTS[FIREWALL]}" ;;
         list | profiles | pending | doctor) options+=" ${OPTS[HOST]} ${OPTS[PAGER]} ${OPTS[TABLE]} ${OPTS[JSON]}" ;;
         status) options+=" ${OPTS[HOST]} ${OPTS[PAGER]} ${OPTS[JSON]} -l --full" ;;
         show) options+=" ${OPTS[HOST]} ${OPTS[PAGER]} ${OPTS[JSON]} ${OPTS[SHOW]}" ;;
@@ -170,6 +172,13 @@ _ocsbctl() {
     run) mapfile -t COMPREPLY < <(compgen -c -- "$cur") ;;
     approve | deny) mapfile -t COMPREPLY < <(compgen -W "$(__ocsbctl_requests)" -- "$cur") ;;
     lockdown) mapfile -t COMPREPLY < <(compgen -W 'on off' -- "$cur") ;;
+    firewall)
+        if [[ -z $session ]]; then
+            mapfile -t COMPREPLY < <(compgen -W 'status verify allow revoke show reload' -- "$cur")
+        elif [[ $session == verify || $session == allow || $session == revoke ]]; then
+            mapfile -t COMPREPLY < <(compgen -W "$(__ocsbctl_sessions)" -- "$cur")
+        fi
+        ;;
     help) mapfile -t COMPREPLY < <(compgen -W "$all_verbs" -- "$cur") ;;
     esac
 }

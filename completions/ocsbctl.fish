@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of ocsbctl(1). Options: see tests/unit/check-options.py.
 
-set -l verbs list status show create run exec shell kill freeze thaw rm explain profiles pending approve deny lockdown monitor doctor version help
+set -l verbs list status show create run exec shell kill freeze thaw rm explain profiles pending approve deny lockdown firewall monitor doctor version help
 
 function __ocsbctl_sessions
     ocsbctl list --no-legend --no-ask-password 2>/dev/null | string replace -r '^(\S+)\s+(\S+).*' '$1\t$2'
@@ -38,6 +38,7 @@ complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a pending -d 'L
 complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a approve -d 'Allow a pending request once'
 complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a deny -d 'Drop a pending request'
 complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a lockdown -d 'End every session and refuse new ones, or end that'
+complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a firewall -d 'See, prove and open what sessions reach'
 complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a monitor -d 'Follow sessions and requests as they come and go'
 complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Check what this machine can enforce'
 complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a version -d 'Show versions of ocsbctl and of the daemon'
@@ -46,6 +47,7 @@ complete -c ocsbctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'Show
 complete -c ocsbctl -n '__ocsbctl_for status show exec shell kill freeze thaw rm' -a '(__ocsbctl_sessions)'
 complete -c ocsbctl -n '__ocsbctl_for approve deny' -a '(__ocsbctl_requests)'
 complete -c ocsbctl -n '__ocsbctl_for lockdown' -a 'on off'
+complete -c ocsbctl -n '__ocsbctl_for firewall' -a 'status verify allow revoke show reload'
 complete -c ocsbctl -n '__ocsbctl_for help' -a "$verbs"
 complete -c ocsbctl -n '__ocsbctl_for run exec' -a '(__fish_complete_command)'
 
@@ -55,11 +57,11 @@ complete -c ocsbctl -s q -l quiet -d 'Say nothing but errors'
 complete -c ocsbctl -s v -l verbose -d 'Also show D-Bus error names'
 complete -c ocsbctl -l no-ask-password -d 'Do not ask for a password'
 complete -c ocsbctl -n 'not __ocsbctl_for run exec shell help' -s H -l host -x -a '(__fish_complete_user_at_hosts)' -d 'Talk to the ocsbd of another machine'
-complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor explain status show help" -l no-pager -d 'Do not pipe output into a pager'
-complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor explain" -l no-legend -d 'Leave out headers and footers'
-complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor explain status" -s l -l full -d 'Do not shorten anything'
-complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor explain status show create monitor version" -l json -x -a 'pretty short off' -d 'Output as JSON'
-complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor explain status show create monitor version" -s j -d 'JSON output'
+complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor firewall explain status show help" -l no-pager -d 'Do not pipe output into a pager'
+complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor firewall explain" -l no-legend -d 'Leave out headers and footers'
+complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor firewall explain status" -s l -l full -d 'Do not shorten anything'
+complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor firewall explain status show create monitor version" -l json -x -a 'pretty short off' -d 'Output as JSON'
+complete -c ocsbctl -n "not __ocsbctl_for $verbs; or __ocsbctl_for list profiles pending doctor firewall explain status show create monitor version" -s j -d 'JSON output'
 complete -c ocsbctl -n '__ocsbctl_for show' -s p -l property -x -d 'Show only this property'
 complete -c ocsbctl -n '__ocsbctl_for show' -l value -d 'Show values without names'
 complete -c ocsbctl -n '__ocsbctl_for kill' -s s -l signal -x -a 'HUP INT QUIT KILL USR1 USR2 TERM CONT STOP' -d 'The signal to send'
@@ -75,7 +77,12 @@ complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l deny-write -x
 complete -c ocsbctl -n '__ocsbctl_for create run shell explain exec' -s E -l env -x -a '(set -xn)' -d 'Set a variable'
 complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l workdir -x -d 'The directory inside to start in'
 complete -c ocsbctl -n '__ocsbctl_for exec' -s w -l workdir -x -d 'The directory inside to start in'
-complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l network -x -a none -d Network
+complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l network -x -a 'none nat' -d Network
+complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l dns -x -a none -d 'A resolver of network nat'
+complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l allow -x -d 'With network nat also reach this'
+complete -c ocsbctl -n '__ocsbctl_for firewall' -l for -x -d 'Close it again after so long'
+complete -c ocsbctl -n '__ocsbctl_for firewall' -l llm -x -d 'An LLM server, blocked unless granted'
+complete -c ocsbctl -n '__ocsbctl_for firewall' -l internet -x -d 'A public address that must be reachable'
 complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l memory -x -d 'Limit of memory'
 complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l swap -x -d 'Limit of swap'
 complete -c ocsbctl -n '__ocsbctl_for create run shell explain' -l pids -x -d 'Limit of processes and threads'

@@ -61,6 +61,11 @@ int context_new_call(Context *c, const char *session, const char *member, sd_bus
                         session ? OCSB_SESSION_INTERFACE : OCSB_MANAGER_INTERFACE, member);
 }
 
+int context_new_firewall_call(Context *c, const char *member, sd_bus_message **ret) {
+        return sd_bus_message_new_method_call(
+                        c->bus, ret, OCSB_BUS_NAME, OCSB_ROOT_PATH, OCSB_FIREWALL_INTERFACE, member);
+}
+
 int context_call(Context *c, const char *what, sd_bus_message *m, sd_bus_message **ret) {
         _cleanup_message_unref_ sd_bus_message *again = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;

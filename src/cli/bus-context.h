@@ -31,6 +31,8 @@ int context_new_call(Context *c, const char *session, const char *member, sd_bus
  * is one to ask on, once more with an agent there. 0, or -errno after the failure has been reported;
  * c->status is set then. */
 int context_call(Context *c, const char *what, sd_bus_message *m, sd_bus_message **ret);
+/* A call to the interface Firewall of the manager's object. */
+int context_new_firewall_call(Context *c, const char *member, sd_bus_message **ret);
 /* The same for a method without arguments. */
 int context_call_simple(
                 Context *c, const char *what, const char *session, const char *member, sd_bus_message **ret);
@@ -52,6 +54,7 @@ int bus_verb_control(Context *c); /* rm, freeze, thaw */
 int bus_verb_kill(Context *c);
 int bus_verb_answer(Context *c); /* approve, deny */
 int bus_verb_lockdown(Context *c);
+int bus_verb_firewall(Context *c);
 int bus_verb_monitor(Context *c);
 int bus_verb_doctor(Context *c);
 int bus_verb_version(Context *c);
@@ -59,4 +62,6 @@ int bus_verb_help(Context *c);
 
 /* Everything that CreateSession and Explain take. */
 struct SessionRequest;
+/* A destination as a{sv}; for_usec 0: none. */
+int append_destination(sd_bus_message *m, const DestinationOption *d, uint64_t for_usec);
 int append_session_options(sd_bus_message *m, const Options *o, const struct SessionRequest *r);

@@ -250,6 +250,46 @@ static int append_limits(sd_bus_message *m, const Options *o) {
         return close_entry(m, r);
 }
 
+static int append_dns(sd_bus_message *m, const Options *o) {
+        int r;
+
+        if (o->dns.n == 0 && !o->no_dns)
+                return 0;
+        r = open_entry(m, "dns", "as");
+        if (r >= 0)
+                r = sd_bus_message_append_strv(m, o->dns.items);
+        return close_entry(m, r);
+}
+
+static int append_allow(sd_bus_message *m, const Options *o) {
+        int r;
+
+        if (o->n_allow == 0)
+                return 0;
+        r = open_entry(m, "allow", "aa{sv}");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'a', "a{sv}");
+        for (size_t i = 0; r >= 0 && i < o->n_allow; i++)
+                r = append_destination(m, o->allow + i, 0);
+        if (r >= 0)
+                r = sd_bus_message_close_container(m);
+        return close_entry(m, r);
+}
+
+int append_destination(sd_bus_message *m, const DestinationOption *d, uint64_t for_usec) {
+        int r = sd_bus_message_open_container(m, 'a', "{sv}");
+
+        if (r >= 0)
+                r = append_string(m, "to", d->to);
+        if (r >= 0)
+                r = append_string(m, "ports", d->ports);
+        if (r >= 0)
+                r = append_string(m, "proto", d->proto);
+        if (r >= 0)
+                r = append_usec(m, "for-usec", for_usec);
+        return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
 /* The same as session_options_encode() of the static program, in the same order; a test compares them. */
 int append_session_options(sd_bus_message *m, const Options *o, const SessionRequest *request) {
         int r = sd_bus_message_append(m, "s", request->profile);
@@ -285,6 +325,10 @@ int append_session_options(sd_bus_message *m, const Options *o, const SessionReq
                 r = append_usec(m, "max-age-usec", o->age_usec);
         if (r >= 0)
                 r = append_string(m, "network", o->network);
+        if (r >= 0)
+                r = append_dns(m, o);
+        if (r >= 0)
+                r = append_allow(m, o);
         if (r >= 0)
                 r = append_bytes(m, "profile-data", request->profile_data, request->profile_data_len);
         if (r >= 0)

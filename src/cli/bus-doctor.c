@@ -12,22 +12,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "bus-context.h"
+#include "bus-doctor.h"
 #include "bus-output.h"
 #include "wire/message.h"
 
-typedef struct Finding {
-        char name[48], state[16], text[512];
-} Finding;
-
-#define FINDINGS_MAX 96u
-
-typedef struct Report {
-        Finding findings[FINDINGS_MAX];
-        size_t n;
-} Report;
-
-static void _printf_(4, 5) add(Report *r, const char *name, const char *state, const char *format, ...) {
+void report_add(Report *r, const char *name, const char *state, const char *format, ...) {
         Finding *f;
         va_list ap;
 
@@ -57,13 +46,13 @@ static void check_kernel(Report *r) {
 
         if (!has(r, "cgroup")) {
                 if (statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
-                        add(r, "cgroup", "ok", "cgroup v2 is mounted on /sys/fs/cgroup.");
+                        report_add(r, "cgroup", "ok", "cgroup v2 is mounted on /sys/fs/cgroup.");
                 else if (statfs("/sys/fs/cgroup/unified", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
-                        add(r, "cgroup", "limited",
+                        report_add(r, "cgroup", "limited",
                                         "cgroup v2 is mounted beside v1: limits need it alone; boot with "
                                         "systemd.unified_cgroup_hierarchy=1.");
                 else
-                        add(r, "cgroup", "limited",
+                        report_add(r, "cgroup", "limited",
                                         "cgroup v2 is not mounted on /sys/fs/cgroup: limits of memory, "
                                         "processes and CPU cannot be enforced.");
         }
@@ -71,24 +60,24 @@ static void check_kernel(Report *r) {
                 abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t) 0,
                                 1U /* LANDLOCK_CREATE_RULESET_VERSION */);
                 if (abi > 0)
-                        add(r, "landlock", "ok", "The kernel has Landlock ABI %ld.", abi);
+                        report_add(r, "landlock", "ok", "The kernel has Landlock ABI %ld.", abi);
                 else
-                        add(r, "landlock", "missing", "The kernel has no Landlock%s.",
+                        report_add(r, "landlock", "missing", "The kernel has no Landlock%s.",
                                         errno == EOPNOTSUPP ? " enabled: boot with lsm=landlock,…" : "");
         }
         if (!has(r, "user-namespaces")) {
                 if (file_read(AT_FDCWD, "/proc/sys/user/max_user_namespaces", 64, &namespaces, &n) < 0)
-                        add(r, "user-namespaces", "missing", "The kernel has no user namespaces.");
+                        report_add(r, "user-namespaces", "missing", "The kernel has no user namespaces.");
                 else if (streq(namespaces, "0\n"))
-                        add(r, "user-namespaces", "missing",
+                        report_add(r, "user-namespaces", "missing",
                                         "User namespaces are switched off: set sysctl "
                                         "user.max_user_namespaces above 0.");
                 else
-                        add(r, "user-namespaces", "ok", "The kernel has user namespaces.");
+                        report_add(r, "user-namespaces", "ok", "The kernel has user namespaces.");
         }
 }
 
-static bool name_is_there(Context *c, const char *name) {
+bool doctor_name_is_there(Context *c, const char *name) {
         _cleanup_message_unref_ sd_bus_message *m = NULL;
         int owned = 0;
 
@@ -120,16 +109,16 @@ static void check_daemon(Context *c, Report *r) {
         if (k >= 0)
                 k = sd_bus_call(c->bus, call, UINT64_MAX, &error, &m);
         if (k < 0) {
-                add(r, "ocsbd", "missing",
+                report_add(r, "ocsbd", "missing",
                                 "%s does not answer: %s. See: systemctl status ocsbd, journalctl -u ocsbd.",
                                 OCSB_BUS_NAME, error.message ? error.message : strerror(-k));
                 return;
         }
-        add(r, "ocsbd", "ok", "%s answers.", OCSB_BUS_NAME);
+        report_add(r, "ocsbd", "ok", "%s answers.", OCSB_BUS_NAME);
         if (sd_bus_message_enter_container(m, 'a', "(sss)") < 0)
                 return;
         while (sd_bus_message_read(m, "(sss)", &name, &state, &text) > 0)
-                add(r, name, state, "%s", text);
+                report_add(r, name, state, "%s", text);
 }
 
 static void check_bus(Context *c, Report *r) {
@@ -137,19 +126,19 @@ static void check_bus(Context *c, Report *r) {
         int k = context_open(c);
 
         if (k < 0) {
-                add(r, "bus", "missing", "The system bus cannot be reached: %s.", strerror(-k));
+                report_add(r, "bus", "missing", "The system bus cannot be reached: %s.", strerror(-k));
                 return;
         }
-        add(r, "bus", "ok", "The system bus can be reached.");
+        report_add(r, "bus", "ok", "The system bus can be reached.");
         check_daemon(c, r);
         if (has(r, "polkit"))
                 return;
-        if (name_is_there(c, polkit))
-                add(r, "polkit", "ok", "polkitd is running.");
+        if (doctor_name_is_there(c, polkit))
+                report_add(r, "polkit", "ok", "polkitd is running.");
         else if (name_is_activatable(c, polkit))
-                add(r, "polkit", "ok", "polkitd is started when it is needed.");
+                report_add(r, "polkit", "ok", "polkitd is started when it is needed.");
         else
-                add(r, "polkit", "missing",
+                report_add(r, "polkit", "missing",
                                 "polkitd is neither running nor installed: nothing that needs "
                                 "authorisation is permitted. Install package polkitd.");
 }
@@ -158,9 +147,9 @@ static void check_channel(Report *r) {
         _cleanup_close_ int fd = wire_connect(OCSB_CHANNEL_SOCKET);
 
         if (fd >= 0)
-                add(r, "channel", "ok", "%s takes connections.", OCSB_CHANNEL_SOCKET);
+                report_add(r, "channel", "ok", "%s takes connections.", OCSB_CHANNEL_SOCKET);
         else
-                add(r, "channel", "limited", "%s: %s. ocsbctl exec goes over the bus, which takes longer.",
+                report_add(r, "channel", "limited", "%s: %s. ocsbctl exec goes over the bus, which takes longer.",
                                 OCSB_CHANNEL_SOCKET, strerror(-fd));
 }
 
@@ -182,6 +171,7 @@ int bus_verb_doctor(Context *c) {
         if (!c->o->host) {
                 check_kernel(r);
                 check_channel(r);
+                doctor_network(c, r);
         }
 
         k = table_new(c->o, columns, ELEMENTSOF(columns), &t);

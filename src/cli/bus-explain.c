@@ -100,6 +100,23 @@ static int print_limits(const Options *o, json_t *limits) {
         return table_print(t, "limit");
 }
 
+/* Of network "nat", beside the public internet. */
+static int print_egress(const Options *o, const json_t *egress) {
+        static const Column resolvers[] = { { "RESOLVER", "address", 0 }, { "FROM", "from", COLUMN_ESCAPED } };
+        static const Column destinations[] = {
+                { "TO", "to", 0 },
+                { "PORTS", "ports", 0 },
+                { "PROTOCOL", "proto", 0 },
+                { "FROM", "from", COLUMN_ESCAPED },
+        };
+        int r;
+
+        r = print_list(o, json_object_get(egress, "resolvers"), "Resolvers", resolvers, ELEMENTSOF(resolvers), "resolver");
+        return r < 0 ? r
+                     : print_list(o, json_object_get(egress, "grants"), "Destinations", destinations,
+                                       ELEMENTSOF(destinations), "destination");
+}
+
 static int print_plan(const Options *o, json_t *plan) {
         static const Column grants[] = {
                 { "INSIDE", "target", COLUMN_ESCAPED },
@@ -141,6 +158,9 @@ static int print_plan(const Options *o, json_t *plan) {
         field("Starts in", text(plan, "workdir"));
         field("Digest", text(plan, "digest"));
 
+        r = print_egress(o, json_object_get(plan, "egress"));
+        if (r < 0)
+                return r;
         r = print_list(o, json_object_get(plan, "mounts"), "Grants", grants, ELEMENTSOF(grants), "grant");
         if (r >= 0)
                 r = print_list(o, json_object_get(plan, "denials"), "Denials", denials, ELEMENTSOF(denials),

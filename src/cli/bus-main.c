@@ -26,6 +26,7 @@ static const VerbFunction functions[_VERB_MAX] = {
         [VERB_APPROVE] = bus_verb_answer,
         [VERB_DENY] = bus_verb_answer,
         [VERB_LOCKDOWN] = bus_verb_lockdown,
+        [VERB_FIREWALL] = bus_verb_firewall,
         [VERB_MONITOR] = bus_verb_monitor,
         [VERB_DOCTOR] = bus_verb_doctor,
         [VERB_VERSION] = bus_verb_version,

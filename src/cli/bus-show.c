@@ -7,117 +7,12 @@
 #include <stdio.h>
 
 #include "bus-context.h"
+#include "bus-json.h"
 #include "bus-output.h"
 
 static int failed(Context *c, const char *what, int r) {
         c->status = report_errno(what, r == -ENOENT ? -EBADMSG : r, c->o->verbose);
         return r;
-}
-
-static int value_to_json(sd_bus_message *m, json_t **ret);
-
-/* The elements of the container that the message stands before. */
-static int container_to_json(sd_bus_message *m, char type, const char *contents, json_t **ret) {
-        json_t *array = json_array();
-        int r = array ? sd_bus_message_enter_container(m, type, contents) : -ENOMEM;
-
-        while (r >= 0 && (r = sd_bus_message_at_end(m, false)) == 0) {
-                json_t *v = NULL;
-
-                r = value_to_json(m, &v);
-                if (r >= 0 && json_array_append_new(array, v) < 0)
-                        r = -ENOMEM;
-        }
-        if (r >= 0)
-                r = sd_bus_message_exit_container(m);
-        if (r < 0) {
-                json_decref(array);
-                return r;
-        }
-        *ret = array;
-        return 0;
-}
-
-/* Types that the contract uses in properties. */
-static int value_to_json(sd_bus_message *m, json_t **ret) {
-        const char *contents, *s;
-        json_t *v = NULL;
-        uint64_t t;
-        uint32_t u;
-        char type;
-        int r, b;
-
-        r = sd_bus_message_peek_type(m, &type, &contents);
-        if (r < 0)
-                return r;
-        switch (type) {
-        case 's':
-        case 'o':
-                r = sd_bus_message_read_basic(m, type, &s);
-                v = r > 0 ? json_string(s) : NULL;
-                break;
-        case 'u':
-                r = sd_bus_message_read_basic(m, type, &u);
-                v = r > 0 ? json_integer(u) : NULL;
-                break;
-        case 't':
-                r = sd_bus_message_read_basic(m, type, &t);
-                v = r > 0 ? json_integer((json_int_t) t) : NULL;
-                break;
-        case 'b':
-                r = sd_bus_message_read_basic(m, type, &b);
-                v = r > 0 ? json_boolean(b) : NULL;
-                break;
-        case 'a':
-        case 'r':
-                r = container_to_json(m, type, contents, &v);
-                break;
-        default:
-                /* A newer daemon's: not ours to show. */
-                return -EOPNOTSUPP;
-        }
-        if (r < 0)
-                return r;
-        if (!v)
-                return -ENOMEM;
-        *ret = v;
-        return 0;
-}
-
-/* a{sv} to an object. */
-static int properties_to_json(sd_bus_message *m, json_t **ret) {
-        json_t *object = json_object();
-        const char *key, *contents;
-        int r = object ? sd_bus_message_enter_container(m, 'a', "{sv}") : -ENOMEM;
-
-        while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                json_t *v = NULL;
-                char type;
-
-                r = sd_bus_message_read(m, "s", &key);
-                if (r >= 0)
-                        r = sd_bus_message_peek_type(m, &type, &contents);
-                if (r >= 0)
-                        r = sd_bus_message_enter_container(m, 'v', contents);
-                if (r >= 0)
-                        r = value_to_json(m, &v);
-                if (r == -EOPNOTSUPP) {
-                        r = sd_bus_message_skip(m, contents);
-                        v = r >= 0 ? json_null() : NULL;
-                }
-                if (r >= 0 && json_object_set_new(object, key, v) < 0)
-                        r = -ENOMEM;
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        }
-        if (r < 0) {
-                json_decref(object);
-                return r;
-        }
-        *ret = object;
-        return 0;
 }
 
 static int get_properties(Context *c, const char *session, json_t **ret) {
@@ -127,7 +22,7 @@ static int get_properties(Context *c, const char *session, json_t **ret) {
 
         if (r < 0)
                 return r;
-        r = properties_to_json(m, ret);
+        r = message_to_json(m, ret);
         if (r < 0)
                 return failed(c, "read properties", r);
         /* The plan is JSON already. */
@@ -141,8 +36,10 @@ static int get_properties(Context *c, const char *session, json_t **ret) {
         return 0;
 }
 
-/* A value on one line: lists with spaces between, the members of a struct with colons. */
+/* A value on one line: lists with spaces between, the members of a struct with colons, of a dictionary as NAME=value. */
 static void print_value(const json_t *v, bool inner) {
+        bool first = true;
+        const char *key;
         const json_t *e;
         size_t i;
 
@@ -164,8 +61,14 @@ static void print_value(const json_t *v, bool inner) {
                         print_value(e, true);
                 }
                 break;
-        case JSON_NULL:
         case JSON_OBJECT:
+                json_object_foreach((json_t *) v, key, e) {
+                        printf("%s%s=", first ? "" : ",", safe(1, key));
+                        print_value(e, true);
+                        first = false;
+                }
+                break;
+        case JSON_NULL:
         case JSON_REAL:
         default:
                 break;
@@ -275,6 +178,26 @@ static void print_probes(const Options *o, const json_t *proven) {
         }
 }
 
+/* Of network "nat". */
+static void print_network(const json_t *s) {
+        const json_t *list = json_object_get(s, "Addresses"), *e;
+        char until[64];
+        size_t i;
+
+        json_array_foreach(list, i, e) printf("%s%s", i == 0 ? "  Addresses: " : ", ",
+                        safe(0, json_string_value(e) ? json_string_value(e) : ""));
+        if (json_array_size(list) > 0)
+                putchar('\n');
+        list = json_object_get(s, "Grants");
+        json_array_foreach(list, i, e) {
+                printf("%s %" PRIu64 ": %s", i == 0 ? "     Grants:" : "            ", number(e, "id"), safe(0, text(e, "to")));
+                printf(" %s %s", safe(0, text(e, "proto")), safe(1, text(e, "ports")));
+                if (json_object_get(e, "until-usec"))
+                        printf(" until %s", format_time(until, number(e, "until-usec")));
+                putchar('\n');
+        }
+}
+
 static void print_status(const Options *o, const json_t *s) {
         bool colors = output_colors(), running = streq(text(s, "State"), "running");
         char created[64], used[64], user[64];
@@ -288,6 +211,7 @@ static void print_status(const Options *o, const json_t *s) {
                         format_time(created, number(s, "CreatedUsec")));
         printf("      Owner: %s\n", format_user(user, (uint32_t) number(s, "OwnerUid"), !o->host));
         printf("       Root: %s, network %s\n", safe(0, text(s, "Root")), safe(1, text(s, "Network")));
+        print_network(s);
         printf("       Used: %s\n", format_time(used, number(s, "LastUsedUsec")));
         list = json_object_get(s, "Execs");
         printf("   Commands: ");

@@ -100,6 +100,30 @@ static void entry_usec(DbusWriter *w, const char *key, uint64_t value) {
         dbus_put_u64(w, value);
 }
 
+static void entry_network(DbusWriter *w, const Options *o) {
+        DbusArray list, one;
+
+        if (o->dns.n > 0 || o->no_dns) {
+                entry(w, "dns", "as");
+                list = dbus_array_begin(w, 4);
+                for (size_t i = 0; i < o->dns.n; i++)
+                        dbus_put_string(w, o->dns.items[i]);
+                dbus_array_end(w, list);
+        }
+        if (o->n_allow == 0)
+                return;
+        entry(w, "allow", "aa{sv}");
+        list = dbus_array_begin(w, 4);
+        for (size_t i = 0; i < o->n_allow; i++) {
+                one = dbus_array_begin(w, 8);
+                entry_string(w, "to", o->allow[i].to);
+                entry_string(w, "ports", o->allow[i].ports);
+                entry_string(w, "proto", o->allow[i].proto);
+                dbus_array_end(w, one);
+        }
+        dbus_array_end(w, list);
+}
+
 size_t session_request_fds(const SessionRequest *r, int ret[static DBUS_FDS_MAX]) {
         size_t n = 0;
 
@@ -153,6 +177,7 @@ void session_options_encode(DbusWriter *w, const Options *o, const SessionReques
         entry_usec(w, "idle-usec", o->idle_usec ? o->idle_usec : idle_usec);
         entry_usec(w, "max-age-usec", o->age_usec);
         entry_string(w, "network", o->network);
+        entry_network(w, o);
         if (r->profile_data) {
                 entry(w, "profile-data", "ay");
                 dbus_put_byte_string(w, r->profile_data, r->profile_data_len);

@@ -24,6 +24,8 @@ const VerbInfo verb_table[_VERB_MAX] = {
         [VERB_DENY] = { "deny", "REQUEST…", "Drop a pending request", 1, -1 },
         [VERB_LOCKDOWN] = { "lockdown", "on|off",
                         "End every session and refuse new ones, or end that", 1, 1 },
+        [VERB_FIREWALL] = { "firewall", "status|verify|allow|revoke|show|reload …",
+                        "See, prove and open what sessions reach", 1, 3 },
         [VERB_MONITOR] = { "monitor", "", "Follow sessions and requests as they come and go", 0, 0 },
         [VERB_DOCTOR] = { "doctor", "", "Check what this machine can enforce", 0, 0 },
         [VERB_VERSION] = { "version", "", "Show versions of ocsbctl and of the daemon", 0, 0 },
@@ -34,7 +36,7 @@ const VerbInfo verb_table[_VERB_MAX] = {
 #define V_ALL ((UINT64_C(1) << _VERB_MAX) - 1)
 #define V_HOT (V(RUN) | V(EXEC) | V(SHELL))
 #define V_MAKE (V(CREATE) | V(RUN) | V(SHELL) | V(EXPLAIN))
-#define V_TABLE (V(LIST) | V(EXPLAIN) | V(PROFILES) | V(PENDING) | V(DOCTOR))
+#define V_TABLE (V(LIST) | V(EXPLAIN) | V(PROFILES) | V(PENDING) | V(DOCTOR) | V(FIREWALL))
 #define V_PAGED (V_TABLE | V(STATUS) | V(SHOW) | V(HELP))
 #define V_JSON (V_TABLE | V(STATUS) | V(SHOW) | V(CREATE) | V(MONITOR) | V(VERSION))
 
@@ -68,7 +70,10 @@ const OptionInfo option_table[] = {
                         "Set a variable; without a value copy it" },
         { "workdir", 'w', OPTION_WORKDIR, "PATH", V(EXEC), "The directory inside to start in" },
         { "workdir", 0, OPTION_WORKDIR, "PATH", V_MAKE, "The directory inside to start in" },
-        { "network", 0, OPTION_NETWORK, "MODE", V_MAKE, "Network: none" },
+        { "network", 0, OPTION_NETWORK, "MODE", V_MAKE, "Network: none or nat" },
+        { "dns", 0, OPTION_DNS, "ADDRESS", V_MAKE, "A resolver of network nat, or none" },
+        { "allow", 0, OPTION_ALLOW, "DESTINATION", V_MAKE,
+                        "With network nat also reach ADDRESS[/LEN]:PORT[-PORT][/PROTO]" },
         { "memory", 0, OPTION_MEMORY, "BYTES", V_MAKE, "Limit of memory, with suffix K, M or G" },
         { "swap", 0, OPTION_SWAP, "BYTES", V_MAKE, "Limit of swap" },
         { "pids", 0, OPTION_PIDS, "N", V_MAKE, "Limit of processes and threads" },
@@ -82,6 +87,10 @@ const OptionInfo option_table[] = {
         { "name", 0, OPTION_NAME, "ID", V_MAKE & ~V(EXPLAIN), "The id of the new session" },
         { "plan-digest", 0, OPTION_PLAN_DIGEST, "DIGEST", V(CREATE),
                         "Fail when the plan is another than explained" },
+        { "for", 0, OPTION_FOR, "TIME", V(FIREWALL), "allow: close it again after so long" },
+        { "llm", 0, OPTION_LLM, "ADDRESS:PORT", V(FIREWALL), "verify: an LLM server, blocked unless granted" },
+        { "internet", 0, OPTION_INTERNET, "ADDRESS:PORT", V(FIREWALL),
+                        "verify: a public address that must be reachable" },
         { "timeout", 0, OPTION_TIMEOUT, "TIME", V(RUN) | V(EXEC), "Kill the command after so long" },
         { "pty", 't', OPTION_PTY, NULL, V(RUN) | V(EXEC), "Run on a new terminal inside" },
         { "detach", 'd', OPTION_DETACH, NULL, V(RUN) | V(EXEC), "Do not wait for the command" },

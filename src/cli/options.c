@@ -46,6 +46,13 @@ void options_done(Options *o) {
         string_list_done(&o->deny);
         string_list_done(&o->deny_write);
         string_list_done(&o->env);
+        string_list_done(&o->dns);
+        string_list_done(&o->llm);
+        string_list_done(&o->internet);
+        for (size_t i = 0; i < o->n_allow; i++)
+                destination_option_done(o->allow + i);
+        o->n_allow = 0;
+        destination_option_done(&o->destination);
 }
 
 static int _printf_(1, 2) complain(const char *format, ...) {
@@ -282,6 +289,36 @@ static int parse_json(Options *o, const char *value) {
         return 0;
 }
 
+#define DESTINATION_FORM "ADDRESS[/LENGTH]:PORT[-PORT][/tcp|/udp] or ADDRESS[/LENGTH]/icmp, an IPv6 address in brackets"
+
+static int parse_destination(const char *what, const char *value, DestinationOption *ret) {
+        int r = destination_option_parse(value, ret);
+
+        return r == -EINVAL ? complain("Invalid %s '%s'. It is " DESTINATION_FORM, what, value) : r;
+}
+
+static int parse_allow(Options *o, const char *value) {
+        int r;
+
+        if (o->n_allow >= OPTIONS_DESTINATIONS_MAX)
+                return -E2BIG;
+        r = parse_destination("--allow", value, o->allow + o->n_allow);
+        if (r >= 0)
+                o->n_allow++;
+        return r;
+}
+
+static int parse_dns(Options *o, const char *value) {
+        bool none = streq(value, "none");
+
+        if ((none && o->dns.n > 0) || (!none && o->no_dns))
+                return complain("--dns=none and a resolver exclude each other");
+        o->no_dns = none;
+        if (!none && (!*value || value[strspn(value, "0123456789abcdefABCDEF:.")]))
+                return complain("Invalid --dns '%s': an address is needed, such as 1.1.1.1, or none", value);
+        return none ? 0 : string_list_add(&o->dns, value);
+}
+
 static int parse_time(const char *option, const char *value, uint64_t *ret) {
         uint64_t v;
 
@@ -407,6 +444,16 @@ static int set_option(Options *o, OptionKey key, const char *value) {
                 return parse_bind(o, value);
         case OPTION_ENV:
                 return parse_env(o, value);
+        case OPTION_DNS:
+                return parse_dns(o, value);
+        case OPTION_ALLOW:
+                return parse_allow(o, value);
+        case OPTION_LLM:
+                return string_list_add(&o->llm, value);
+        case OPTION_INTERNET:
+                return string_list_add(&o->internet, value);
+        case OPTION_FOR:
+                return parse_time("--for", value, &o->for_usec);
         case OPTION_MEMORY:
                 return set_limit(o, LIMIT_MEMORY, "--memory", value);
         case OPTION_SWAP:
@@ -484,7 +531,8 @@ static int parse_some(Options *o, const Getopt *g, int argc, char **argv) {
 
 static int check_combination(const Options *o) {
         bool makes = o->profile || o->profile_file || o->workspace || o->workspace_path || o->ro ||
-                     o->n_binds > 0 || o->deny.n > 0 || o->deny_write.n > 0 || o->network || o->limits_set ||
+                     o->n_binds > 0 || o->deny.n > 0 || o->deny_write.n > 0 || o->network || o->no_dns ||
+                     o->dns.n > 0 || o->n_allow > 0 || o->limits_set ||
                      o->idle_usec || o->age_usec || o->hostname || o->name || o->keep;
 
         if (o->host && verb_is_hot(o->verb))
@@ -501,8 +549,43 @@ static int check_combination(const Options *o) {
         return 0;
 }
 
+/* What stands behind "firewall". */
+static int check_firewall(Options *o) {
+        static const struct {
+                int min_args, max_args; /* behind the word */
+                const char *usage;
+        } words[_FIREWALL_VERB_MAX] = {
+                [FIREWALL_STATUS] = { 0, 0, "status" },
+                [FIREWALL_VERIFY] = { 0, 1, "verify [SESSION]" },
+                [FIREWALL_ALLOW] = { 2, 2, "allow SESSION DESTINATION" },
+                [FIREWALL_REVOKE] = { 2, 2, "revoke SESSION GRANT" },
+                [FIREWALL_SHOW] = { 0, 0, "show" },
+                [FIREWALL_RELOAD] = { 0, 0, "reload" },
+        };
+        int n = o->n_args - 1;
+        uint32_t number;
+
+        o->firewall = firewall_verb_from_string(o->args[0]);
+        if (o->firewall < 0)
+                return complain("firewall takes status, verify, allow, revoke, show or reload, not '%s'", o->args[0]);
+        if (n < words[o->firewall].min_args || n > words[o->firewall].max_args)
+                return complain("%s arguments. Usage: ocsbctl firewall %s",
+                                n < words[o->firewall].min_args ? "Too few" : "Too many", words[o->firewall].usage);
+        if (n > 0 && !session_id_valid(o->args[1]))
+                return complain("Invalid session id '%s': 1 to %d of a-z, 0-9 and _", o->args[1], SESSION_ID_MAX);
+        if (o->for_usec && o->firewall != FIREWALL_ALLOW)
+                return complain("--for is for firewall allow");
+        if ((o->llm.n > 0 || o->internet.n > 0) && o->firewall != FIREWALL_VERIFY)
+                return complain("--llm and --internet are for firewall verify");
+        if (o->firewall == FIREWALL_REVOKE && parse_u32(o->args[2], &number) < 0)
+                return complain("Not a number: '%s'", o->args[2]);
+        if (o->firewall == FIREWALL_ALLOW)
+                return parse_destination("destination", o->args[2], &o->destination);
+        return 0;
+}
+
 /* The ids and numbers among the arguments. */
-static int check_arguments(const Options *o) {
+static int check_arguments(Options *o) {
         const VerbInfo *v = &verb_table[o->verb];
         int ids = o->verb == VERB_STATUS || o->verb == VERB_SHOW || o->verb == VERB_FREEZE ||
                                                   o->verb == VERB_THAW || o->verb == VERB_RM
@@ -524,6 +607,8 @@ static int check_arguments(const Options *o) {
                         i++)
                 if (parse_u32(o->args[i], &n) < 0)
                         return complain("Not a number: '%s'", o->args[i]);
+        if (o->verb == VERB_FIREWALL && check_firewall(o) < 0)
+                return -EINVAL;
         if (o->verb == VERB_LOCKDOWN && !streq(o->args[0], "on") && !streq(o->args[0], "off"))
                 return complain("lockdown takes on or off");
         if ((o->verb == VERB_RUN && !*o->args[0]) || (o->verb == VERB_EXEC && !*o->args[1]))

@@ -26,6 +26,7 @@ typedef enum Verb {
         VERB_APPROVE,
         VERB_DENY,
         VERB_LOCKDOWN,
+        VERB_FIREWALL,
         VERB_MONITOR,
         VERB_DOCTOR,
         VERB_VERSION,
@@ -86,6 +87,11 @@ typedef enum OptionKey {
         OPTION_ENV,
         OPTION_WORKDIR,
         OPTION_NETWORK,
+        OPTION_DNS,
+        OPTION_ALLOW,
+        OPTION_FOR,
+        OPTION_LLM,
+        OPTION_INTERNET,
         OPTION_MEMORY,
         OPTION_SWAP,
         OPTION_PIDS,
@@ -136,6 +142,31 @@ typedef struct BindOption {
         const char *access; /* "r", "rx", "rw", "rwx" */
 } BindOption;
 
+/* The words behind "firewall". */
+typedef enum FirewallVerb {
+        FIREWALL_STATUS,
+        FIREWALL_VERIFY,
+        FIREWALL_ALLOW,
+        FIREWALL_REVOKE,
+        FIREWALL_SHOW,
+        FIREWALL_RELOAD,
+        _FIREWALL_VERB_MAX,
+        _FIREWALL_VERB_INVALID = -EINVAL,
+} FirewallVerb;
+FirewallVerb firewall_verb_from_string(const char *s);
+
+#define OPTIONS_DESTINATIONS_MAX 64u /* as many as a session has */
+
+/* ADDRESS[/LENGTH]:PORT[-PORT][/PROTOCOL], an IPv6 address in brackets; ADDRESS[/LENGTH]/icmp. */
+typedef struct DestinationOption {
+        char *to;          /* ADDRESS[/LENGTH] */
+        char *ports;       /* NULL for icmp */
+        const char *proto; /* static */
+} DestinationOption;
+void destination_option_done(DestinationOption *d);
+/* 0, -EINVAL or -ENOMEM. */
+int destination_option_parse(const char *s, DestinationOption *ret);
+
 typedef struct StringList {
         char **items; /* NULL-terminated; strings owned */
         size_t n;
@@ -160,12 +191,21 @@ typedef struct Options {
         BindOption binds[OPTIONS_BINDS_MAX];
         size_t n_binds;
         StringList deny, deny_write, env;
+        StringList dns;               /* with no_dns: empty, and meant so */
+        bool no_dns;
+        DestinationOption allow[OPTIONS_DESTINATIONS_MAX];
+        size_t n_allow;
         uint64_t limits[_LIMIT_MAX];
         uint32_t limits_set;          /* bit per Limit */
         uint64_t idle_usec, age_usec; /* 0: not given */
         /* exec */
         bool pty, detach, keep;
         uint64_t timeout_usec;
+        /* firewall */
+        FirewallVerb firewall;
+        uint64_t for_usec; /* 0: not given */
+        StringList llm, internet;
+        DestinationOption destination; /* of firewall allow */
         char **args; /* what follows the verb and the options; NULL-terminated */
         int n_args;
 } Options;

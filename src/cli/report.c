@@ -22,6 +22,7 @@ static const struct {
                         "It has ended; ocsbctl status SESSION shows what runs." },
         { OURS("NoSuchProfile"), STATUS_NO_SUCH, false, NULL },
         { OURS("NoSuchRequest"), STATUS_NO_SUCH, false, NULL },
+        { OURS("NoSuchGrant"), STATUS_NO_SUCH, false, NULL },
         { OURS("NotPermitted"), STATUS_NOT_PERMITTED, true, NULL },
         { OURS("ApprovalPending"), STATUS_NOT_PERMITTED, true, NULL },
         { OURS("CeilingExceeded"), STATUS_NOT_PERMITTED, false,

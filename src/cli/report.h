@@ -10,6 +10,7 @@
 #define OCSB_SESSION_PATH_PREFIX OCSB_ROOT_PATH "/session/"
 #define OCSB_MANAGER_INTERFACE OCSB_BUS_NAME ".Manager"
 #define OCSB_SESSION_INTERFACE OCSB_BUS_NAME ".Session"
+#define OCSB_FIREWALL_INTERFACE OCSB_BUS_NAME ".Firewall"
 #define OCSB_ERROR_PREFIX OCSB_BUS_NAME ".Error."
 
 /* ocsbctl(1) "Exit status". */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "firewall.h"
 #include "manager.h"
 #include "operation.h"
 #include "sys/cgroup.h"
@@ -130,6 +131,33 @@ static void examine_services(Findings *f, const Manager *m) {
                                 "each other themselves.");
 }
 
+/* What stands in the way on this machine is seen by ocsb-fw, which has the rights to look, and by ocsbctl, which is not shut off
+ * from its network. */
+static void examine_firewall(Findings *f, const Manager *m) {
+        const FwStatus *s = firewall_last_status(m->firewall);
+        g_auto(GStrv) lines = NULL;
+
+        if (!firewall_is_ready(m->firewall) || !s) {
+                find(f, "firewall", "limited",
+                                "ocsb-fw cannot be reached: sessions with network \"nat\" are refused. Start it with 'systemctl "
+                                "start ocsb-fw.service'.");
+                return;
+        }
+        lines = g_strsplit(s->problems ? s->problems : "", "\n", -1);
+        for (char **line = lines; *line; line++) {
+                g_autofree char *text = g_utf8_make_valid(*line, -1);
+
+                if (*text)
+                        find(f, "firewall", "missing", "%s", text);
+        }
+        find(f, "firewall", "ok", "ocsb-fw is connected; %" PRIu64 " repairs of its table since it was started.", s->repairs);
+        if (s->ipv6)
+                find(f, "firewall.ipv6", "ok", "Sandboxes with network \"nat\" have IPv6.");
+        else
+                find(f, "firewall.ipv6", "limited",
+                                "This host has no default route for IPv6, so sandboxes have none, either.");
+}
+
 static void examine_daemon(Findings *f, const Manager *m) {
         if (access("/proc/1/status", R_OK) >= 0)
                 find(f, "proc", "ok", "Callers can be looked at.");
@@ -159,6 +187,7 @@ void doctor_run(Operation *op) {
                 f.r = sd_bus_message_open_container(reply, 'a', "(sss)");
         examine_kernel(&f, op->manager);
         examine_services(&f, op->manager);
+        examine_firewall(&f, op->manager);
         examine_daemon(&f, op->manager);
         if (f.r >= 0)
                 f.r = sd_bus_message_close_container(reply);

@@ -123,6 +123,24 @@ static void same_file(int fd, const char *path) {
 }
 
 /* Every option of CreateSession, as sd-bus reads it. */
+static void check_destination(sd_bus_message *m, const char *to, const char *ports, const char *proto) {
+        const char *key, *value;
+
+        assert_true(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+        assert_true(sd_bus_message_read(m, "{sv}", &key, "s", &value) > 0);
+        assert_string_equal(key, "to");
+        assert_string_equal(value, to);
+        if (ports) {
+                assert_true(sd_bus_message_read(m, "{sv}", &key, "s", &value) > 0);
+                assert_string_equal(key, "ports");
+                assert_string_equal(value, ports);
+        }
+        assert_true(sd_bus_message_read(m, "{sv}", &key, "s", &value) > 0);
+        assert_string_equal(key, "proto");
+        assert_string_equal(value, proto);
+        assert_true(sd_bus_message_exit_container(m) >= 0);
+}
+
 static void check_create(sd_bus_message *m) {
         const char *s;
         uint64_t t;
@@ -197,7 +215,22 @@ static void check_create(sd_bus_message *m) {
         leave(m);
         enter(m, "network", "s");
         assert_true(sd_bus_message_read(m, "s", &s) > 0);
-        assert_string_equal(s, "none");
+        assert_string_equal(s, "nat");
+        leave(m);
+        enter(m, "dns", "as");
+        assert_true(sd_bus_message_enter_container(m, 'a', "s") > 0);
+        assert_true(sd_bus_message_read(m, "s", &s) > 0);
+        assert_string_equal(s, "1.1.1.1");
+        assert_true(sd_bus_message_read(m, "s", &s) > 0);
+        assert_string_equal(s, "fd00::53");
+        assert_true(sd_bus_message_exit_container(m) >= 0);
+        leave(m);
+        enter(m, "allow", "aa{sv}");
+        assert_true(sd_bus_message_enter_container(m, 'a', "a{sv}") > 0);
+        check_destination(m, "192.0.2.10", "1234", "tcp");
+        check_destination(m, "fd00::/64", "80-90", "udp");
+        check_destination(m, "10.1.2.3", NULL, "icmp");
+        assert_true(sd_bus_message_exit_container(m) >= 0);
         leave(m);
         enter(m, "profile-data", "ay");
         read_bytes(m, "{}\n");
@@ -284,7 +317,8 @@ static int create(const Fixture *f, Way way) {
         static const char *const args[] = { "ocsbctl", "create", "-pcustom", "--name=my_id", "-w/usr",
                 "--ro", "--workspace-path=/src", "--workdir=/src/sub", "--bind=/etc:/opt/etc:rx",
                 "--bind=/etc/passwd", "--deny=/a", "--deny=/b\xff", "--deny-write=/c", "--hostname=box",
-                "--memory=64M", "--cpus=1.5", "--max-age=1h", "--network=none", "-q" };
+                "--memory=64M", "--cpus=1.5", "--max-age=1h", "--network=nat", "--dns=1.1.1.1",
+                "--dns=fd00::53", "--allow=192.0.2.10:1234", "--allow=[fd00::]/64:80-90/udp", "--allow=10.1.2.3/icmp", "-q" };
         char *argv[ELEMENTSOF(args) + 3] = {}, id[SESSION_ID_MAX + 1], file[128], idle[] = "--idle=5s";
         _cleanup_bus_ Bus bus = BUS_NONE;
         int argc = 0, r;

@@ -75,6 +75,87 @@ static void test_verbs(void **state) {
         assert_int_equal(verb_from_string(""), _VERB_INVALID);
 }
 
+static void test_destinations(void **state) {
+        static const struct {
+                const char *text, *to, *ports, *proto;
+        } good_ones[] = {
+                { "192.0.2.10:1234", "192.0.2.10", "1234", "tcp" },
+                { "192.0.2.10:1234/udp", "192.0.2.10", "1234", "udp" },
+                { "10.1.2.0/24:8000-8100", "10.1.2.0/24", "8000-8100", "tcp" },
+                { "10.1.2.0/24:80/tcp", "10.1.2.0/24", "80", "tcp" },
+                { "[fd00::1]:443", "fd00::1", "443", "tcp" },
+                { "[fd00::]/64:1-65535/udp", "fd00::/64", "1-65535", "udp" },
+                { "192.0.2.1/icmp", "192.0.2.1", NULL, "icmp" },
+                { "192.0.2.0/24/icmp", "192.0.2.0/24", NULL, "icmp" },
+                { "[fd00::]/64/icmp", "fd00::/64", NULL, "icmp" },
+                /* Only the form: ocsbd says what is wrong with these. */
+                { "example.com:80", "example.com", "80", "tcp" },
+                { "0.0.0.0/0:99999", "0.0.0.0/0", "99999", "tcp" },
+        };
+        static const char *const bad[] = { "", ":", ":80", "192.0.2.1", "192.0.2.1:", "192.0.2.1:80/", "192.0.2.1:80/sctp",
+                "192.0.2.1:80/TCP", "192.0.2.1:80/icmp", "192.0.2.1/tcp", "192.0.2.1/", "192.0.2.1/24", "192.0.2.1:http",
+                "192.0.2.1:80:90", "fd00::1:80", "fd00::1", "[fd00::1]", "[fd00::1:80", "[]:80", "[192.0.2.1]:80",
+                "[fd00::1]80", "192.0.2.1:80/tcp/udp", "192.0.2.1/24x:80", "192.0.2.1:80 " };
+
+        (void) state;
+        for (size_t i = 0; i < ELEMENTSOF(good_ones); i++) {
+                DestinationOption d = {};
+
+                if (destination_option_parse(good_ones[i].text, &d) < 0)
+                        fail_msg("refused: %s", good_ones[i].text);
+                assert_string_equal(d.to, good_ones[i].to);
+                if (good_ones[i].ports)
+                        assert_string_equal(d.ports, good_ones[i].ports);
+                else
+                        assert_null(d.ports);
+                assert_string_equal(d.proto, good_ones[i].proto);
+                destination_option_done(&d);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                DestinationOption d = {};
+
+                if (destination_option_parse(bad[i], &d) != -EINVAL)
+                        fail_msg("taken: %s", bad[i]);
+                assert_null(d.to);
+        }
+}
+
+static void test_firewall(void **state) {
+        static const char *const bad[] = { "ocsbctl firewall", "ocsbctl firewall nonsense", "ocsbctl firewall allow s1",
+                "ocsbctl firewall allow s1 x", "ocsbctl firewall allow S1 192.0.2.1:80", "ocsbctl firewall revoke s1 x",
+                "ocsbctl firewall revoke s1", "ocsbctl firewall status s1", "ocsbctl firewall verify s1 s2",
+                "ocsbctl firewall status --for=1h", "ocsbctl firewall allow s1 192.0.2.1:80 --for=0",
+                "ocsbctl firewall allow s1 192.0.2.1:80 --for=-5", "ocsbctl firewall show --llm=192.0.2.1:80",
+                "ocsbctl create --dns=none --dns=1.1.1.1", "ocsbctl create --dns=1.1.1.1 --dns=none",
+                "ocsbctl create --dns=dns.google", "ocsbctl create --allow=192.0.2.1", "ocsbctl exec s1 --dns=1.1.1.1 x" };
+        Line l;
+
+        (void) state;
+        good(&l, "ocsbctl firewall allow s1 [fd00::1]:80-90/udp --for 1h");
+        assert_int_equal(l.o.firewall, FIREWALL_ALLOW);
+        assert_string_equal(l.o.destination.to, "fd00::1");
+        assert_true(l.o.for_usec == 3600 * USEC_PER_SEC);
+        options_done(&l.o);
+        good(&l, "ocsbctl firewall verify --llm=192.0.2.10:1234 --llm=[fd00::1]:1234 --internet=1.1.1.1:443");
+        assert_int_equal(l.o.firewall, FIREWALL_VERIFY);
+        assert_int_equal(l.o.llm.n, 2);
+        assert_int_equal(l.o.internet.n, 1);
+        options_done(&l.o);
+        good(&l, "ocsbctl create --dns=1.1.1.1 --dns=fd00::53 --allow=192.0.2.1:80 --allow=192.0.2.1/icmp");
+        assert_int_equal(l.o.dns.n, 2);
+        assert_int_equal(l.o.n_allow, 2);
+        assert_false(l.o.no_dns);
+        options_done(&l.o);
+        good(&l, "ocsbctl create --dns=none");
+        assert_true(l.o.no_dns);
+        options_done(&l.o);
+        for (size_t i = 0; i < ELEMENTSOF(bad); i++) {
+                if (parse(&l, bad[i]) >= 0)
+                        fail_msg("taken: %s", bad[i]);
+                options_done(&l.o);
+        }
+}
+
 /* Where options end, so that a command's stay with the command. */
 static void test_command_words(void **state) {
         static const struct {
@@ -405,6 +486,8 @@ static void test_session_request(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_verbs),
+                cmocka_unit_test(test_destinations),
+                cmocka_unit_test(test_firewall),
                 cmocka_unit_test(test_command_words),
                 cmocka_unit_test(test_session_options),
                 cmocka_unit_test(test_cpus),

@@ -165,6 +165,10 @@ static int send_attach(Firewall *f, Session *x) {
                         return r;
                 f->owed++;
         }
+        /* What it may reach by now is in ocsb-fw's own record. Should that be lost, then the grants are, too: the plan's may have been
+         * revoked since. */
+        if (x->network.state == NETWORK_ATTACHED)
+                a.intent.n_grants = 0;
         (void) snprintf(a.id, sizeof(a.id), "%s", x->record->id);
         fw_attach_encode(&w, &a);
         if (++f->last_tag == TAG_OWED)

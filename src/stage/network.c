@@ -23,11 +23,30 @@
 #include "stage/session.h"
 
 #define TIMEOUT_USEC UINT64_C(5000000)
+#define PAUSE_FIRST_USEC UINT64_C(1000000)
+#define PAUSE_MAX_USEC UINT64_C(60000000)
 
 static void watch_namespaces(Stage *s);
 
 static void log_network(const Session *x, int level, const char *text) {
         log_record(level, &(LogContext) { .session = x->record->id, .owner = x->record->uid, .step = "network" }, NULL, "%s", text);
+}
+
+static void on_pause_over(void *userdata) {
+        Session *x = userdata;
+
+        firewall_attach(x->stage->firewall, x);
+}
+
+/* A running session that cannot be attached again lives on behind its inner fence; what it lacks is the way out. */
+static void cut_off(Session *x, const char *text) {
+        SessionNetwork *n = &x->network;
+        char line[640];
+
+        (void) snprintf(line, sizeof(line), "The session's network is cut off: %s", text);
+        log_network(x, LOG_LEVEL_ERR, line);
+        n->pause = n->pause ? MIN(n->pause * 2, PAUSE_MAX_USEC) : PAUSE_FIRST_USEC;
+        loop_timer_set(x->stage->loop, &n->timeout, n->pause, on_pause_over, x);
 }
 
 void network_failed(Session *x, int error, const char *text) {
@@ -36,11 +55,7 @@ void network_failed(Session *x, int error, const char *text) {
         if (n->state == NETWORK_FAILED || n->state == NETWORK_NONE)
                 return;
         if (n->state == NETWORK_ATTACHED) {
-                char line[640];
-
-                /* It lives on behind its inner fence; what it lacks is the way out. */
-                (void) snprintf(line, sizeof(line), "The network of a running session could not be attached again, it is cut off: %s", text);
-                log_network(x, LOG_LEVEL_ERR, line);
+                cut_off(x, text);
                 return;
         }
         log_network(x, LOG_LEVEL_ERR, text);
@@ -97,7 +112,14 @@ static void finish(Session *x) {
 }
 
 void network_attached(Session *x) {
-        x->network.there = true;
+        SessionNetwork *n = &x->network;
+
+        n->there = true;
+        if (n->pause > 0) {
+                log_network(x, LOG_LEVEL_NOTICE, "The session's network is back");
+                n->pause = 0;
+                loop_timer_clear(x->stage->loop, &n->timeout);
+        }
         finish(x);
 }
 

@@ -30,7 +30,8 @@ typedef struct SessionNetwork {
         bool there;            /* ocsb-fw has attached it */
         bool built;            /* ready holds the monitor's READY */
         WireMessage ready;
-        LoopTimer timeout;
+        LoopTimer timeout;     /* of the creation; once attached: the next attempt to attach it again */
+        uint64_t pause;        /* until that */
 } SessionNetwork;
 
 /* Takes the plan and the descriptors of msg; makes x->record say so first. 0, or an error for the answer, with *ret_why

@@ -139,8 +139,11 @@ static int look_at(const WireMessage *m, const FwAttach *a) {
                         problem("the address cannot be added");
                 if (r < 0)
                         problem(r == -EOPNOTSUPP ? "no bridges in this kernel" : "the interface cannot be made");
-        } else if (fake->sessions[i].netns != st.st_ino)
-                problem("another namespace than the first time");
+        } else {
+                if (fake->sessions[i].netns != st.st_ino)
+                        problem("another namespace than the first time");
+                fake->sessions[i].n_grants_again += a->intent.n_grants;
+        }
         fake->sessions[i].times++;
         fake->sessions[i].this_time = true;
         return i;

@@ -29,7 +29,7 @@ typedef struct FakeState {
                 uint64_t netns;
                 unsigned times; /* attached, since it was first */
                 bool this_time; /* on this connection */
-                size_t n_grants;
+                size_t n_grants, n_grants_again; /* of the first FW_ATTACH, of the last one after it */
         } sessions[FAKE_SESSIONS_MAX];
 } FakeState;
 

@@ -276,6 +276,29 @@ static void either_is_killed(void) {
                 CHECK(fake->syncs > syncs);
                 has_interface(&s);
         }
+        /* A grant of the plan may have been revoked since: ocsb-fw's own record counts, and no other. */
+        CHECK(fake_find("living") >= 0 && fake->sessions[fake_find("living")].n_grants_again == 0);
+        CHECK_OK(session_end(&s));
+        nothing_is_left();
+}
+
+/* What cannot be attached again is tried again, and works meanwhile as far as it goes. */
+static void tried_again(void) {
+        _cleanup_session_ Session s = SESSION_NONE;
+        unsigned times, before = fake->attaches;
+
+        if (!create(&s, "living"))
+                return;
+        fake_kill();
+        fake->answer = FAKE_REFUSES;
+        CHECK_OK(fake_start());
+        for (int i = 0; i < 4000 && fake->attaches < before + 3; i++)
+                (void) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        (void) tap_check(fake->attaches >= before + 3, "%u attempts", fake->attaches - before - 1);
+        has_interface(&s);
+        fake->answer = FAKE_ATTACHES;
+        times = fake->sessions[fake_find("living")].times + 1;
+        CHECK(bed_wait(attached_again, &times, 5000));
         CHECK_OK(session_end(&s));
         nothing_is_left();
 }
@@ -603,6 +626,7 @@ static const TapTest tests[] = {
                 {"an ocsb-fw --namespace that hangs holds nobody else up, and who waits for it can be killed", fence_hangs},
                 {"without the user ocsb-fw a session with a network is refused with a sentence", no_user},
                 {"kill -9 of ocsb-fw, ocsb-stage or both: a living session is attached again, to the same namespace", either_is_killed},
+                {"what ocsb-fw refuses to attach again lives on, and is tried again until it does", tried_again},
                 {"a name that is used again while ocsb-fw was away starts from nothing", name_used_again},
                 {"the end of the last session is told to the next ocsb-fw when this one dies before it heard", end_is_told},
                 {"a session that dies without a stage is taken from ocsb-fw by the next one", died_meanwhile},

@@ -240,6 +240,7 @@ def test_without_ipv6_on_the_host_it_is_closed(stage, policy, sandbox):
 
 
 def test_a_session_leaves_nothing(stage, policy, sandbox):
+    policy.status()  # it has built the table
     before = ours()
     names = set()
     for _ in range(3):

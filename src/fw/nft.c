@@ -194,6 +194,7 @@ static int on_element(struct nftnl_set_elem *e, void *userdata) {
 
         if (!key || !counter)
                 return 0;
+        /* The interface comes first in every key. */
         memcpy(name, key, MIN(n, sizeof(name) - 1));
         if (str_has_prefix(name, "ocsb") && parse_u32(name + 4, &slot) >= 0)
                 to->fn(slot, to->reason, nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_PACKETS),
@@ -223,6 +224,14 @@ static int read_set(Nft *n, const char *set, Reading *to) {
 }
 
 int nft_counters(Nft *n, NftCounter fn, void *userdata) {
+        static const struct {
+                const char *set;
+                FwCounter reason;
+        } sets[] = {
+                { "count_allowed", FW_COUNTER_ALLOWED }, { "count_spoofed", FW_COUNTER_SPOOFED }, { "count_resolver", FW_COUNTER_RESOLVER },
+                { "count_private", FW_COUNTER_PRIVATE }, { "count_host", FW_COUNTER_HOST }, { "count_protocol", FW_COUNTER_PROTOCOL },
+                { "count_inbound", FW_COUNTER_INBOUND }, { "dns_ipv4", FW_COUNTER_DNS }, { "dns_ipv6", FW_COUNTER_DNS },
+        };
         Reading to = { .fn = fn, .userdata = userdata };
         _cleanup_batch_ NlBatch b = {};
         struct nlmsghdr *m = put_request(&b, NFT_MSG_GETRULE, NLM_F_DUMP);
@@ -231,12 +240,9 @@ int nft_counters(Nft *n, NftCounter fn, void *userdata) {
         mnl_attr_put_strz(m, NFTA_RULE_TABLE, RULESET_TABLE);
         nl_batch_push(&b);
         r = nl_query(n->query, &b, on_rule, &to);
-        if (r < 0)
-                return r;
-        to.reason = FW_COUNTER_HOST;
-        r = read_set(n, "from_sessions", &to);
-        if (r < 0)
-                return r;
-        to.reason = FW_COUNTER_INBOUND;
-        return read_set(n, "to_sessions", &to);
+        for (size_t i = 0; i < ELEMENTSOF(sets) && r >= 0; i++) {
+                to.reason = sets[i].reason;
+                r = read_set(n, sets[i].set, &to);
+        }
+        return r;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* nft text from values. The order of the rules is the policy (docs/firewall.md); the golden files of tests/unit hold it
- * fast. Session chains have no anonymous sets: with one, libnftables 1.0.6 reads every set of the table for each command. */
+/* nft text from values. The order of the rules is the policy (docs/firewall.md); the golden files of tests/unit hold it fast.
+ *
+ * A session is elements of sets, and a chain only when it has grants: for each new rule and each verdict of a map, the kernel validates
+ * the whole table, all chains that can be reached (3 ms with a thousand chains of sessions), for an element it does not. No anonymous sets in chains of
+ * sessions: with one, libnftables 1.0.6 reads every set of the table for each command. */
 
 #include "ruleset.h"
 
@@ -36,10 +39,10 @@ static const char *family(const NetAddress *a) {
         return a->family == 4 ? "ip" : "ip6";
 }
 
-/* One rule of a session. Every one counts, and its comment says what. */
-static void rule(FILE *f, const char *prefix, const char *match, const char *verdict, FwCounter reason) {
-        fprintf(f, "%s%s%scounter %s comment \"%s\"\n", prefix, match, *match ? " " : "", verdict, fw_counter_to_string(reason));
-}
+/* Reasons that are counted by interface, in the order of the sets in the table. The others are counted by the
+ * element (DNS) or the rule (grants) that let a packet pass. */
+static const FwCounter by_interface[] = { FW_COUNTER_ALLOWED, FW_COUNTER_SPOOFED, FW_COUNTER_RESOLVER, FW_COUNTER_PRIVATE, FW_COUNTER_HOST,
+        FW_COUNTER_PROTOCOL, FW_COUNTER_INBOUND };
 
 static void grant_rule(FILE *f, const char *prefix, const NetGrant *g) {
         char to[NET_ADDRESS_TEXT_MAX];
@@ -56,38 +59,9 @@ static void grant_rule(FILE *f, const char *prefix, const NetGrant *g) {
         fprintf(f, "counter accept comment \"%s %u\"\n", fw_counter_to_string(FW_COUNTER_GRANTED), g->id);
 }
 
-static void session_rules(FILE *f, const char *prefix, const RulesetSession *s) {
-        char buf[NET_ADDRESS_TEXT_MAX], match[128];
-
-        (void) snprintf(match, sizeof(match), "ip saddr != %s", net_address_format(&s->ipv4, buf));
-        rule(f, prefix, match, "drop", FW_COUNTER_SPOOFED);
-        if (s->ipv6.family == 6)
-                (void) snprintf(match, sizeof(match), "ip6 saddr != %s", net_address_format(&s->ipv6, buf));
-        else
-                (void) snprintf(match, sizeof(match), "meta nfproto ipv6");
-        rule(f, prefix, match, "drop", FW_COUNTER_SPOOFED);
-        /* Before the grants: one that covers the pool must not open a way to another sandbox. */
-        rule(f, prefix, "oifname \"ocsb*\"", "drop", FW_COUNTER_PRIVATE);
-        for (size_t i = 0; i < s->intent->n_resolvers; i++) {
-                const NetAddress *a = s->intent->resolvers + i;
-
-                (void) snprintf(match, sizeof(match), "%s daddr %s meta l4proto . th dport @dns_ports", family(a),
-                                net_address_format(a, buf));
-                rule(f, prefix, match, "accept", FW_COUNTER_DNS);
-        }
-        for (size_t i = 0; i < s->intent->n_grants; i++)
-                grant_rule(f, prefix, s->intent->grants + i);
-        rule(f, prefix, "meta l4proto . th dport @resolver_ports", "drop", FW_COUNTER_RESOLVER);
-        rule(f, prefix, "ip daddr @private_ipv4", "drop", FW_COUNTER_PRIVATE);
-        rule(f, prefix, "ip6 daddr @private_ipv6", "drop", FW_COUNTER_PRIVATE);
-        rule(f, prefix, "ip daddr @host_addresses", "drop", FW_COUNTER_HOST);
-        rule(f, prefix, "ip6 daddr @host_addresses_ipv6", "drop", FW_COUNTER_HOST);
-        /* A port that somebody else publishes on an address of the host: what the sandbox asked for counts, not
-         * where his DNAT leads. */
-        rule(f, prefix, "ct original ip daddr @host_addresses", "drop", FW_COUNTER_HOST);
-        rule(f, prefix, "ct original ip6 daddr @host_addresses_ipv6", "drop", FW_COUNTER_HOST);
-        rule(f, prefix, "meta l4proto != tcp", "drop", FW_COUNTER_PROTOCOL);
-        rule(f, prefix, "", "accept", FW_COUNTER_ALLOWED);
+static void grant_rules(FILE *f, const char *prefix, const NetIntent *n) {
+        for (size_t i = 0; i < n->n_grants; i++)
+                grant_rule(f, prefix, n->grants + i);
 }
 
 static void begin_set(FILE *f, const char *kind, const char *name, const char *type) {
@@ -122,31 +96,121 @@ static void address_set(FILE *f, const char *name, uint32_t wanted, const NetAdd
 }
 
 /* Sets that the tables outside and inside have in common. */
-static void port_sets(FILE *f, bool dns) {
-        if (dns) {
-                begin_set(f, "set", "dns_ports", "inet_proto . inet_service");
-                fputs("\t\telements = { tcp . 53, udp . 53 }\n\t}\n", f);
-        }
+static void common_sets(FILE *f) {
         begin_set(f, "set", "resolver_ports", "inet_proto . inet_service");
         fputs("\t\telements = { tcp . 53, udp . 53, tcp . 853, udp . 853 }\n\t}\n", f);
         range_set(f, "private_ipv4", "ipv4_addr", net_private_ipv4);
         range_set(f, "private_ipv6", "ipv6_addr", net_private_ipv6);
 }
 
-static void interface_set(FILE *f, const char *name, const RulesetTable *t) {
-        begin_set(f, "set", name, "ifname");
-        fputs("\t\tcounter\n", f);
-        for (size_t i = 0; i < t->n_sessions; i++)
-                fprintf(f, "%s\"ocsb%u\"", i > 0 ? ", " : "\t\telements = { ", t->sessions[i].slot);
-        fprintf(f, "%s\t}\n", t->n_sessions > 0 ? " }\n" : "");
+/* The elements of one session in one set, with what goes between two. Returns their number, *n included. */
+typedef size_t (*Elements)(FILE *f, size_t n, const RulesetSession *s);
+
+static void separate(FILE *f, size_t n) {
+        fputs(n > 0 ? ", " : " ", f);
 }
 
-static void session_map(FILE *f, const RulesetTable *t) {
-        begin_set(f, "map", "sessions", "ifname : verdict");
-        for (size_t i = 0; i < t->n_sessions; i++)
-                fprintf(f, "%s\"ocsb%u\" : goto s_%u", i > 0 ? ", " : "\t\telements = { ", t->sessions[i].slot,
-                                t->sessions[i].slot);
-        fprintf(f, "%s\t}\n", t->n_sessions > 0 ? " }\n" : "");
+static size_t interface_element(FILE *f, size_t n, const RulesetSession *s) {
+        separate(f, n);
+        fprintf(f, "\"ocsb%u\"", s->slot);
+        return n + 1;
+}
+
+static size_t source_element(FILE *f, size_t n, const RulesetSession *s, const NetAddress *a) {
+        char buf[NET_ADDRESS_TEXT_MAX];
+
+        if (a->family == 0)
+                return n;
+        separate(f, n);
+        fprintf(f, "\"ocsb%u\" . %s", s->slot, net_address_format(a, buf));
+        return n + 1;
+}
+
+static size_t ipv4_source(FILE *f, size_t n, const RulesetSession *s) {
+        return source_element(f, n, s, &s->ipv4);
+}
+
+static size_t ipv6_source(FILE *f, size_t n, const RulesetSession *s) {
+        return source_element(f, n, s, &s->ipv6);
+}
+
+static size_t dns_element(FILE *f, size_t n, uint32_t slot, const NetAddress *a) {
+        char buf[NET_ADDRESS_TEXT_MAX];
+
+        separate(f, n);
+        (void) net_address_format(a, buf);
+        fprintf(f, "\"ocsb%u\" . %s . tcp . 53, \"ocsb%u\" . %s . udp . 53", slot, buf, slot, buf);
+        return n + 1;
+}
+
+static size_t dns_elements(FILE *f, size_t n, const RulesetSession *s, uint32_t wanted) {
+        for (size_t i = 0; i < s->intent->n_resolvers; i++)
+                if (s->intent->resolvers[i].family == wanted)
+                        n = dns_element(f, n, s->slot, s->intent->resolvers + i);
+        return n;
+}
+
+static size_t ipv4_dns(FILE *f, size_t n, const RulesetSession *s) {
+        return dns_elements(f, n, s, 4);
+}
+
+static size_t ipv6_dns(FILE *f, size_t n, const RulesetSession *s) {
+        return dns_elements(f, n, s, 6);
+}
+
+static size_t grants_element(FILE *f, size_t n, const RulesetSession *s) {
+        if (s->intent->n_grants == 0)
+                return n;
+        separate(f, n);
+        fprintf(f, "\"ocsb%u\" : jump s_%u", s->slot, s->slot);
+        return n + 1;
+}
+
+/* The sets that sessions have elements in. */
+static const struct {
+        const char *name, *type;
+        bool counts;
+        Elements elements;
+} session_sets[] = {
+        { "sources_ipv4", "ifname . ipv4_addr", false, ipv4_source },
+        { "sources_ipv6", "ifname . ipv6_addr", false, ipv6_source },
+        { "dns_ipv4", "ifname . ipv4_addr . inet_proto . inet_service", true, ipv4_dns },
+        { "dns_ipv6", "ifname . ipv6_addr . inet_proto . inet_service", true, ipv6_dns },
+};
+
+/* Runs elements over sessions; "before{ … }after" when there is any. */
+static void elements_of(FILE *f, const char *before, Elements elements, const RulesetSession *sessions, size_t n_sessions, const char *after) {
+        _cleanup_free_ char *text = NULL;
+        size_t len, n = 0;
+        FILE *list = open_memstream(&text, &len);
+
+        if (!list) {
+                (void) fputs("!", f); /* no text at all is better than one with something missing: nft refuses this */
+                return;
+        }
+        for (size_t i = 0; i < n_sessions; i++)
+                n = elements(list, n, sessions + i);
+        if (fclose(list) != 0)
+                (void) fputs("!", f);
+        else if (n > 0)
+                fprintf(f, "%s{%s }%s", before, text, after);
+}
+
+static void write_session_sets(FILE *f, const RulesetTable *t) {
+        for (size_t i = 0; i < ELEMENTSOF(session_sets); i++) {
+                begin_set(f, "set", session_sets[i].name, session_sets[i].type);
+                fputs(session_sets[i].counts ? "\t\tcounter\n" : "", f);
+                elements_of(f, "\t\telements = ", session_sets[i].elements, t->sessions, t->n_sessions, "\n");
+                fputs("\t}\n", f);
+        }
+        for (size_t i = 0; i < ELEMENTSOF(by_interface); i++) {
+                fprintf(f, "\tset count_%s {\n\t\ttype ifname\n\t\tcounter\n", fw_counter_to_string(by_interface[i]));
+                elements_of(f, "\t\telements = ", interface_element, t->sessions, t->n_sessions, "\n");
+                fputs("\t}\n", f);
+        }
+        begin_set(f, "map", "grants", "ifname : verdict");
+        elements_of(f, "\t\telements = ", grants_element, t->sessions, t->n_sessions, "\n");
+        fputs("\t}\n", f);
 }
 
 static const char lockdown_rules[] = "iifname \"ocsb*\" counter drop\n"
@@ -160,6 +224,8 @@ static void write_lockdown(FILE *f, const char *prefix) {
 }
 
 static void base_chains(FILE *f, const RulesetTable *t) {
+        static const FwCounter drops[] = { FW_COUNTER_SPOOFED, FW_COUNTER_RESOLVER, FW_COUNTER_PRIVATE, FW_COUNTER_HOST, FW_COUNTER_PROTOCOL,
+                FW_COUNTER_INBOUND };
         char buf[NET_ADDRESS_TEXT_MAX];
 
         fputs("\tchain lockdown {\n", f);
@@ -169,25 +235,52 @@ static void base_chains(FILE *f, const RulesetTable *t) {
               "\tchain forward {\n"
               "\t\ttype filter hook forward priority filter - 10; policy accept;\n"
               "\t\tjump lockdown\n"
-              "\t\tiifname vmap @sessions\n"
-              "\t\tiifname \"ocsb*\" counter drop comment \"no session\"\n"
-              "\t\toifname \"ocsb*\" ct state established,related accept\n"
-              "\t\toifname @to_sessions drop comment \"inbound\"\n"
-              "\t\toifname \"ocsb*\" counter drop comment \"no session\"\n"
+              "\t\tiifname \"ocsb*\" goto outgoing\n"
+              "\t\toifname \"ocsb*\" goto incoming\n"
               "\t}\n"
               "\tchain input {\n"
               "\t\ttype filter hook input priority filter - 10; policy accept;\n"
-              "\t\tiifname @from_sessions drop comment \"host\"\n"
-              "\t\tiifname \"ocsb*\" counter drop comment \"no session\"\n"
+              "\t\tiifname \"ocsb*\" goto drop_host\n"
               "\t}\n"
               "\tchain output {\n"
               "\t\ttype filter hook output priority filter - 10; policy accept;\n"
               "\t\tjump lockdown\n"
-              "\t\toifname \"ocsb*\" ct state established,related accept\n"
-              "\t\toifname @to_sessions drop comment \"inbound\"\n"
-              "\t\toifname \"ocsb*\" counter drop comment \"no session\"\n"
+              "\t\toifname \"ocsb*\" goto incoming\n"
               "\t}\n"
-              "\tchain postrouting {\n"
+              "\tchain incoming {\n"
+              "\t\tct state established,related accept\n"
+              "\t\tgoto drop_inbound\n"
+              "\t}\n"
+              /* No session, no source: what is unknown is dropped here. */
+              "\tchain outgoing {\n"
+              "\t\tiifname . ip saddr @sources_ipv4 goto sent\n"
+              "\t\tiifname . ip6 saddr @sources_ipv6 goto sent\n"
+              "\t\tgoto drop_spoofed\n"
+              "\t}\n"
+              /* Other sandboxes before the grants: one that covers the pool must not open a way there. Last, what the sandbox asked for and
+               * not where somebody's DNAT leads: a port that others publish on an address of the host. */
+              "\tchain sent {\n"
+              "\t\toifname \"ocsb*\" goto drop_private\n"
+              "\t\tiifname . ip daddr . meta l4proto . th dport @dns_ipv4 accept\n"
+              "\t\tiifname . ip6 daddr . meta l4proto . th dport @dns_ipv6 accept\n"
+              "\t\tiifname vmap @grants\n"
+              "\t\tmeta l4proto . th dport @resolver_ports goto drop_resolver\n"
+              "\t\tip daddr @private_ipv4 goto drop_private\n"
+              "\t\tip6 daddr @private_ipv6 goto drop_private\n"
+              "\t\tip daddr @host_addresses goto drop_host\n"
+              "\t\tip6 daddr @host_addresses_ipv6 goto drop_host\n"
+              "\t\tct original ip daddr @host_addresses goto drop_host\n"
+              "\t\tct original ip6 daddr @host_addresses_ipv6 goto drop_host\n"
+              "\t\tmeta l4proto != tcp goto drop_protocol\n"
+              "\t\tiifname @count_allowed accept\n"
+              "\t\tcounter drop\n"
+              "\t}\n",
+                        f);
+        for (size_t i = 0; i < ELEMENTSOF(drops); i++)
+                fprintf(f, "\tchain drop_%s {\n\t\t%s @count_%s drop\n\t\tcounter drop comment \"no session\"\n\t}\n",
+                                fw_counter_to_string(drops[i]), drops[i] == FW_COUNTER_INBOUND ? "oifname" : "iifname",
+                                fw_counter_to_string(drops[i]));
+        fputs("\tchain postrouting {\n"
               "\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
                         f);
         fprintf(f, "\t\tip saddr %s oifname != \"ocsb*\" masquerade\n", net_prefix_format(&t->pool_ipv4, buf));
@@ -196,18 +289,17 @@ static void base_chains(FILE *f, const RulesetTable *t) {
 
 static void write_table(FILE *f, const RulesetTable *t) {
         fputs("table inet " RULESET_TABLE " {\n", f);
-        port_sets(f, true);
+        common_sets(f);
         address_set(f, "host_addresses", 4, t->host_addresses, t->n_host_addresses);
         address_set(f, "host_addresses_ipv6", 6, t->host_addresses, t->n_host_addresses);
-        interface_set(f, "from_sessions", t);
-        interface_set(f, "to_sessions", t);
-        session_map(f, t);
+        write_session_sets(f, t);
         base_chains(f, t);
-        for (size_t i = 0; i < t->n_sessions; i++) {
-                fprintf(f, "\tchain s_%u {\n", t->sessions[i].slot);
-                session_rules(f, "\t\t", t->sessions + i);
-                fputs("\t}\n", f);
-        }
+        for (size_t i = 0; i < t->n_sessions; i++)
+                if (t->sessions[i].intent->n_grants > 0) {
+                        fprintf(f, "\tchain s_%u {\n", t->sessions[i].slot);
+                        grant_rules(f, "\t\t", t->sessions[i].intent);
+                        fputs("\t}\n", f);
+                }
         fputs("}\n", f);
 }
 
@@ -235,7 +327,36 @@ static void add_rules(FILE *f, const RulesetSession *s) {
         char prefix[64];
 
         (void) snprintf(prefix, sizeof(prefix), "add rule " COMMAND "s_%u ", s->slot);
-        session_rules(f, prefix, s);
+        grant_rules(f, prefix, s->intent);
+}
+
+static void add_chain(FILE *f, const RulesetSession *s) {
+        if (s->intent->n_grants == 0)
+                return;
+        fprintf(f, "add chain " COMMAND "s_%u\n", s->slot);
+        add_rules(f, s);
+        elements_of(f, "add element " COMMAND "grants ", grants_element, s, 1, "\n");
+}
+
+static void delete_chain(FILE *f, const RulesetSession *s) {
+        if (s->intent->n_grants == 0)
+                return;
+        elements_of(f, "delete element " COMMAND "grants ", grants_element, s, 1, "\n");
+        fprintf(f, "flush chain " COMMAND "s_%u\ndelete chain " COMMAND "s_%u\n", s->slot, s->slot);
+}
+
+/* verb: "add" or "delete" */
+static void change_elements(FILE *f, const char *verb, const RulesetSession *s) {
+        char before[80];
+
+        for (size_t i = 0; i < ELEMENTSOF(session_sets); i++) {
+                (void) snprintf(before, sizeof(before), "%s element " COMMAND "%s ", verb, session_sets[i].name);
+                elements_of(f, before, session_sets[i].elements, s, 1, "\n");
+        }
+        for (size_t i = 0; i < ELEMENTSOF(by_interface); i++) {
+                (void) snprintf(before, sizeof(before), "%s element " COMMAND "count_%s ", verb, fw_counter_to_string(by_interface[i]));
+                elements_of(f, before, interface_element, s, 1, "\n");
+        }
 }
 
 int ruleset_add(const RulesetSession *s, char **ret) {
@@ -243,38 +364,66 @@ int ruleset_add(const RulesetSession *s, char **ret) {
 
         if (text_begin(&x) < 0)
                 return -ENOMEM;
-        fprintf(x.file, "add chain " COMMAND "s_%u\n", s->slot);
-        add_rules(x.file, s);
-        fprintf(x.file,
-                        "add element " COMMAND "from_sessions { \"ocsb%u\" }\n"
-                        "add element " COMMAND "to_sessions { \"ocsb%u\" }\n"
-                        "add element " COMMAND "sessions { \"ocsb%u\" : goto s_%u }\n",
-                        s->slot, s->slot, s->slot, s->slot);
+        change_elements(x.file, "add", s);
+        add_chain(x.file, s);
         return text_end(&x, ret);
 }
 
-int ruleset_replace(const RulesetSession *s, char **ret) {
+static bool has_resolver(const NetIntent *n, const NetAddress *a) {
+        for (size_t i = 0; i < n->n_resolvers; i++)
+                if (net_address_equal(n->resolvers + i, a))
+                        return true;
+        return false;
+}
+
+/* The resolvers of one intent that the other does not have. */
+static void change_resolvers(FILE *f, const char *verb, uint32_t slot, const NetIntent *those, const NetIntent *but) {
+        for (size_t i = 0; i < those->n_resolvers; i++) {
+                const NetAddress *a = those->resolvers + i;
+
+                if (has_resolver(but, a))
+                        continue;
+                fprintf(f, "%s element " COMMAND "dns_ipv%u {", verb, a->family);
+                (void) dns_element(f, 0, slot, a);
+                fputs(" }\n", f);
+        }
+}
+
+static bool same_grants(const NetIntent *a, const NetIntent *b) {
+        if (a->n_grants != b->n_grants)
+                return false;
+        for (size_t i = 0; i < a->n_grants; i++)
+                if (a->grants[i].id != b->grants[i].id || !net_grant_equal(a->grants + i, b->grants + i))
+                        return false;
+        return true;
+}
+
+int ruleset_replace(const RulesetSession *before, const RulesetSession *after, char **ret) {
         Text x;
 
         if (text_begin(&x) < 0)
                 return -ENOMEM;
-        fprintf(x.file, "flush chain " COMMAND "s_%u\n", s->slot);
-        add_rules(x.file, s);
+        change_resolvers(x.file, "delete", after->slot, before->intent, after->intent);
+        change_resolvers(x.file, "add", after->slot, after->intent, before->intent);
+        if (same_grants(before->intent, after->intent))
+                ; /* until alone has changed */
+        else if (before->intent->n_grants > 0 && after->intent->n_grants > 0) {
+                fprintf(x.file, "flush chain " COMMAND "s_%u\n", after->slot);
+                add_rules(x.file, after);
+        } else {
+                delete_chain(x.file, before);
+                add_chain(x.file, after);
+        }
         return text_end(&x, ret);
 }
 
-int ruleset_remove(uint32_t slot, char **ret) {
+int ruleset_remove(const RulesetSession *s, char **ret) {
         Text x;
 
         if (text_begin(&x) < 0)
                 return -ENOMEM;
-        fprintf(x.file,
-                        "delete element " COMMAND "sessions { \"ocsb%u\" : goto s_%u }\n"
-                        "delete element " COMMAND "from_sessions { \"ocsb%u\" }\n"
-                        "delete element " COMMAND "to_sessions { \"ocsb%u\" }\n"
-                        "flush chain " COMMAND "s_%u\n"
-                        "delete chain " COMMAND "s_%u\n",
-                        slot, slot, slot, slot, slot, slot);
+        delete_chain(x.file, s);
+        change_elements(x.file, "delete", s);
         return text_end(&x, ret);
 }
 
@@ -308,7 +457,7 @@ int ruleset_inner(char **ret) {
         fputs("add table inet " RULESET_INNER_TABLE "\ndelete table inet " RULESET_INNER_TABLE "\n"
               "table inet " RULESET_INNER_TABLE " {\n",
                         x.file);
-        port_sets(x.file, false);
+        common_sets(x.file);
         address_set(x.file, "host_addresses", 4, NULL, 0);
         address_set(x.file, "host_addresses_ipv6", 6, NULL, 0);
         /* Rejected, not dropped: a connect() that is not allowed fails at once instead of after minutes. */

@@ -12,7 +12,7 @@
 #define RULESET_INNER_GRANTS "grants"
 
 typedef struct RulesetSession {
-        uint32_t slot;         /* 1 …: interface ocsbN, chain s_N */
+        uint32_t slot;         /* 1 …: interface ocsbN, chain s_N of its grants */
         NetAddress ipv4, ipv6; /* ipv6.family 0: closed for it */
         const NetIntent *intent;
 } RulesetSession;
@@ -31,9 +31,9 @@ int ruleset_table(const RulesetTable *t, char **ret);
 /* The same without the part that takes an old one away: for people. */
 int ruleset_show(const RulesetTable *t, char **ret);
 int ruleset_add(const RulesetSession *s, char **ret);
-/* Another intent for a session that is there. Its counters start anew. */
-int ruleset_replace(const RulesetSession *s, char **ret);
-int ruleset_remove(uint32_t slot, char **ret);
+/* Another intent for a session that is there. An empty text when nothing is to be done. */
+int ruleset_replace(const RulesetSession *before, const RulesetSession *after, char **ret);
+int ruleset_remove(const RulesetSession *s, char **ret);
 int ruleset_host_addresses(const NetAddress *addresses, size_t n, char **ret);
 int ruleset_lockdown(bool on, char **ret);
 /* The constant part of the table inside: without sets' contents that differ between sessions. */

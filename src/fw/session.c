@@ -350,7 +350,7 @@ static int apply_intent(Fw *f, Session *s, const NetIntent *intent, Answer *a) {
         const NetAddress own[] = { s->record.ipv4, s->record.ipv6 };
         NetIntent before = s->record.intent;
         Lost lost = { .before = &before, .after = &s->record.intent };
-        RulesetSession rules;
+        RulesetSession rules, old;
         char *text;
         int r, k;
 
@@ -363,7 +363,9 @@ static int apply_intent(Fw *f, Session *s, const NetIntent *intent, Answer *a) {
         }
         FAULT("fw.set.record");
         rules = rules_of(s);
-        r = ruleset_replace(&rules, &text);
+        old = rules;
+        old.intent = &before;
+        r = ruleset_replace(&old, &rules, &text);
         r = r < 0 ? answer(a, r, "Out of memory") : table_change(f, text, a);
         if (r < 0) {
                 s->record.intent = before;
@@ -543,15 +545,15 @@ int session_attach(Client *c, const FwAttach *m, int fds[static 3], FwAttached *
 void session_detach(Fw *f, Session *s) {
         Answer a = {};
         char *text;
-        uint32_t slot = s->record.slot;
         Session copy = *s;
+        RulesetSession rules = rules_of(&copy);
 
         FAULT("fw.detach.before-rules");
         state_remove(f->state, s->record.id);
         FAULT("fw.detach.record");
         /* Out of the list before the table could have to be built anew. */
         unlink_session(f, s);
-        if (ruleset_remove(slot, &text) >= 0 && table_change(f, text, &a) < 0)
+        if (ruleset_remove(&rules, &text) >= 0 && table_change(f, text, &a) < 0)
                 log_session(LOG_LEVEL_ERR, &copy, a.text);
         FAULT("fw.detach.rules");
         slot_leaves(f, &copy);

@@ -80,7 +80,7 @@ int table_change(Fw *f, char *text, Answer *a) {
         int r;
 
         if (!f->table_broken) {
-                r = nft_apply(f->nft, owned, &why);
+                r = *owned ? nft_apply(f->nft, owned, &why) : 0;
                 if (r >= 0)
                         return 0;
                 log_notice("A change of table inet " RULESET_TABLE " failed, building it anew: %s", why ? why : strerror(-r));

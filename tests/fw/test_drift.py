@@ -10,7 +10,7 @@ import pytest
 
 from client import TCP, Gone, grant, intent
 from conftest import LAN
-from world import connect_all, ours, sh, wait_until
+from world import connect_all, ours, sessions_in, sh, wait_until
 
 DNS = ("1.1.1.1", "2606:4700:4700::1111")
 
@@ -55,9 +55,10 @@ CHANGES = (
     "nft flush ruleset",
     "nft delete table inet oc_sandbox",
     "nft flush chain inet oc_sandbox forward",
-    "nft delete element inet oc_sandbox sessions '{ \"ocsb1\" : goto s_1 }'",
-    "nft insert rule inet oc_sandbox s_1 accept",
-    "nft add element inet oc_sandbox sessions '{ \"eth7\" : accept }'",
+    "nft delete element inet oc_sandbox sources_ipv4 '{ \"ocsb1\" . 198.18.0.1 }'",
+    "nft insert rule inet oc_sandbox sent accept",
+    "nft add element inet oc_sandbox grants '{ \"ocsb1\" : accept }'",
+    "nft insert rule inet oc_sandbox lockdown accept",
     "nft flush set inet oc_sandbox private_ipv4",
     "nft 'flush ruleset; add table inet other; add chain inet other c'",
 )
@@ -188,7 +189,7 @@ def test_a_damaged_record_is_not_believed(fw, stage, policy, sandbox):
         f.truncate(20)
     fw.start()
     assert fw.ocsb().status()["sessions"] == {}
-    assert "chain s_" not in ours()
+    assert not sessions_in(ours())
     stage = fw.root()
     stage.attach("a", a, intent(DNS))
     assert a.tcp("9.9.9.9", 443) == "open"

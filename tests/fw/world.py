@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import selectors
 import signal
 import socket
@@ -301,6 +302,12 @@ def logged():
 def ours():
     """The outer table as the kernel has it, without counters."""
     return sh("nft -s list table inet oc_sandbox", check=False)
+
+
+def sessions_in(table):
+    """The interfaces that may send."""
+    found = re.search(r"set sources_ipv4 \{(.*?)\n\t\}", table, re.S)
+    return set(re.findall(r'"(ocsb\d+)" \.', found.group(1))) if found else set()
 
 
 def others():

@@ -3,6 +3,7 @@
 /* The first byte selects the decoder of the rest. What decodes encodes to the same bytes again. */
 
 #include "fuzz.h"
+#include "wire/egress.h"
 #include "wire/message.h"
 
 static void fuzz_exec(WireReader *r, WireWriter *w) {
@@ -65,12 +66,15 @@ PLAIN(MsgExited, exited)
 OWNING(MsgReady, ready)
 OWNING(MsgInfo, info)
 OWNING(MsgProbe, probe)
+OWNING(MsgEgress, egress)
+OWNING(MsgEgressed, egressed)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         /* make-corpus.c counts on this order: append only. */
         static void (*const decoders[])(WireReader *r, WireWriter *w) = {
                 fuzz_exec,   fuzz_failed, fuzz_ready, fuzz_ended, fuzz_signal, fuzz_resize,
                 fuzz_exited, fuzz_info,   fuzz_probe, fuzz_ack,   fuzz_id,
+                fuzz_egress, fuzz_egressed,
         };
         _cleanup_writer_ WireWriter w = {};
         WireReader r;

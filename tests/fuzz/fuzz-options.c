@@ -93,6 +93,26 @@ static void close_container(sd_bus_message *m) {
         must(sd_bus_message_close_container(m) >= 0);
 }
 
+static void append_destination(sd_bus_message *m, Program *p) {
+        static const char *const texts[] = {"to", "ports", "proto", "x"};
+
+        open_container(m, 'a', "{sv}");
+        for (unsigned n = byte(p) % 5; n > 0; n--) {
+                uint8_t choice = byte(p);
+
+                open_container(m, 'e', "sv");
+                must(sd_bus_message_append(m, "s", choice & 8 ? "until-usec" : choice & 16 ? "for-usec" : texts[choice % 4]) >= 0);
+                open_container(m, 'v', choice & 24 ? "t" : "s");
+                if (choice & 24)
+                        must(sd_bus_message_append(m, "t", number(p)) >= 0);
+                else
+                        append_string(m, p);
+                close_container(m);
+                close_container(m);
+        }
+        close_container(m);
+}
+
 static void append_value(sd_bus_message *m, Program *p, const char *type) {
         if (strcmp(type, "s") == 0)
                 append_string(m, p);
@@ -121,6 +141,16 @@ static void append_value(sd_bus_message *m, Program *p, const char *type) {
 
                         must(sd_bus_message_append(m, "{st}", name, number(p)) >= 0);
                 }
+                close_container(m);
+        } else if (strcmp(type, "as") == 0) {
+                open_container(m, 'a', "s");
+                for (unsigned n = byte(p) % 8; n > 0; n--)
+                        append_string(m, p);
+                close_container(m);
+        } else if (strcmp(type, "aa{sv}") == 0) {
+                open_container(m, 'a', "a{sv}");
+                for (unsigned n = byte(p) % 80; n > 0; n--)
+                        append_destination(m, p);
                 close_container(m);
         } else {
                 open_container(m, 'a', "(hays)");
@@ -156,6 +186,16 @@ static const Key session_keys[] = {
                 {"network", "s"},
                 {"profile-data", "ay"},
                 {"plan-digest", "s"},
+                {"dns", "as"},
+                {"allow", "aa{sv}"},
+};
+static const Key update_keys[] = {
+                {"dns", "as"},
+                {"allow", "aa{sv}"},
+};
+static const Key verify_keys[] = {
+                {"internet", "as"},
+                {"llm", "as"},
 };
 static const Key exec_keys[] = {
                 {"env", "aay"},
@@ -197,6 +237,8 @@ static unsigned n_open(void) {
         return n;
 }
 
+static void check_network(const GArray *dns, const GArray *allow);
+
 static void check_session(const SessionOptions *o) {
         const Request *r = o->request;
 
@@ -219,6 +261,38 @@ static void check_session(const SessionOptions *o) {
                 must(env_assignment_valid(*e));
         for (char **d = r->deny; d && *d; d++)
                 must(path_is_normal(*d));
+        check_network(r->dns, r->allow);
+}
+
+/* What the policy and ocsb-fw take for granted. */
+static void check_network(const GArray *dns, const GArray *allow) {
+        NetIntent n = {};
+
+        must(!dns || dns->len <= NET_RESOLVERS_MAX);
+        must(!allow || allow->len <= NET_GRANTS_MAX);
+        for (unsigned i = 0; dns && i < dns->len; i++)
+                n.resolvers[n.n_resolvers++] = ((const NetAddress *) (const void *) dns->data)[i];
+        for (unsigned i = 0; allow && i < allow->len; i++) {
+                n.grants[n.n_grants] = ((const NetGrant *) (const void *) allow->data)[i];
+                n.grants[n.n_grants].id = i + 1;
+                n.n_grants++;
+        }
+        must(net_intent_validate(&n, NULL) == 0);
+}
+
+static void read_network(sd_bus_message *m, uint8_t kind) {
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        UpdateOptions update = {};
+        VerifyOptions verify = {};
+        int r;
+
+        r = kind & 8 ? options_read_verify(m, &verify, &error) : options_read_update(m, &update, &error);
+        must((r < 0) == (sd_bus_error_is_set(&error) > 0));
+        if (r >= 0)
+                check_network(update.dns, update.allow);
+        must(verify.n_llm <= VERIFY_ADDRESSES_MAX && verify.n_internet <= VERIFY_ADDRESSES_MAX);
+        update_options_done(&update);
+        sd_bus_error_free(&error);
 }
 
 static void read_session(sd_bus_message *m, const char *id) {
@@ -278,11 +352,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                 }
                 close_container(m);
                 append_options(m, &p, exec_keys, sizeof(exec_keys) / sizeof(exec_keys[0]));
-        } else
+        } else if (kind & 4)
+                append_options(m, &p, kind & 8 ? verify_keys : update_keys, 2);
+        else
                 append_options(m, &p, session_keys, sizeof(session_keys) / sizeof(session_keys[0]));
         message_turn(m);
         if (kind & 1)
                 read_exec(m);
+        else if (kind & 4)
+                read_network(m, kind);
         else
                 read_session(m, kind & 2 ? "mine" : NULL);
         sd_bus_message_unref(m);

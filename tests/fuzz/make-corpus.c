@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "wire/image.h"
+#include "wire/egress.h"
 #include "wire/message.h"
 #include "wire/network.h"
 #include "wire/plan.h"
@@ -160,6 +161,20 @@ static void make_network(void) {
         }
 }
 
+static void make_egress(void) {
+        EgressTarget targets[] = { { { 4, { 10, 0, 0, 1 } }, 80, NET_PROTOCOL_TCP }, { { 6, { 0xfd, [15] = 1 } }, 53, NET_PROTOCOL_UDP },
+                { { 4, { 1, 1, 1, 1 } }, 0, NET_PROTOCOL_ICMP } };
+        EgressSeen seen[] = { { EGRESS_UNREACHABLE, EHOSTUNREACH }, { EGRESS_TIMED_OUT, 0 }, { EGRESS_NOT_TRIED, EACCES } };
+        MsgEgress what = { .timeout_msec = 3000, .targets = targets, .n_targets = 3 };
+        MsgEgressed answer = { .seen = seen, .n_seen = 3 };
+        WireWriter w = {};
+
+        msg_egress_encode(&w, &what);
+        seed_message(11, "egress", &w);
+        msg_egressed_encode(&w, &answer);
+        seed_message(12, "egressed", &w);
+}
+
 static void make_messages(void) {
         char *argv[] = { (char *) "sh", (char *) "-c", (char *) "true" }, *env[] = { (char *) "A=1" };
         MsgExec exec = { .flags = MSG_EXEC_DETACH, .timeout_usec = 5, .argv = argv, .n_argv = 3, .env = env,
@@ -307,6 +322,7 @@ int main(int argc, char *argv[]) {
         check(corpus_fd < 0 ? -errno : 0);
         make_plans();
         make_messages();
+        make_egress();
         make_network();
         make_datagrams();
         make_texts();

@@ -197,21 +197,32 @@ static int open_kernel(Fw *f) {
         return r;
 }
 
+#define STRAYS_AT_ONCE 256u
+
+typedef struct Strays {
+        const Fw *fw;
+        uint32_t slots[STRAYS_AT_ONCE];
+        size_t n;
+} Strays;
+
+static void on_interface(uint32_t slot, void *userdata) {
+        Strays *s = userdata;
+
+        if ((slot > s->fw->n_slots || !s->fw->slots[slot]) && s->n < STRAYS_AT_ONCE)
+                s->slots[s->n++] = slot;
+}
+
 /* Interfaces of sessions that no record knows: a kill came between the two, or somebody took the records away. */
 static void remove_strays(Fw *f) {
-        for (uint32_t first = 1; first <= f->n_slots;) {
-                uint32_t slots[256];
-                char name[32];
-                size_t n = 0;
+        Strays s = { .fw = f };
 
-                for (; first <= f->n_slots && n < ELEMENTSOF(slots); first++) {
-                        (void) snprintf(name, sizeof(name), "/proc/sys/net/ipv4/conf/ocsb%u", first);
-                        if (!f->slots[first] && access(name, F_OK) >= 0)
-                                slots[n++] = first;
-                }
-                if (n > 0 && link_delete(f->host.fd, slots, n) < 0)
+        do {
+                s.n = 0;
+                if (link_list(f->host.fd, on_interface, &s) < 0 || link_delete(f->host.fd, s.slots, s.n) < 0) {
                         log_warning("Failed to take away interfaces without a session");
-        }
+                        return;
+                }
+        } while (s.n == STRAYS_AT_ONCE);
 }
 
 static int open_loop(Fw *f) {

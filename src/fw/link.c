@@ -80,6 +80,35 @@ bool link_is_inside(int inside) {
         return link_index(inside, NET_INTERFACE) > 0;
 }
 
+typedef struct Listing {
+        LinkFound found;
+        void *userdata;
+} Listing;
+
+static int on_listed(const struct nlmsghdr *m, void *userdata) {
+        const Listing *l = userdata;
+        struct nlattr *a;
+        uint32_t slot;
+
+        mnl_attr_for_each(a, m, sizeof(struct ifinfomsg))
+                if (mnl_attr_get_type(a) == IFLA_IFNAME && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0) {
+                        slot = link_slot(mnl_attr_get_str(a));
+                        if (slot > 0)
+                                l->found(slot, l->userdata);
+                }
+        return 0;
+}
+
+int link_list(int outside, LinkFound found, void *userdata) {
+        _cleanup_batch_ NlBatch b = {};
+        struct nlmsghdr *m = put_link(&b, RTM_GETLINK, NLM_F_DUMP, 0);
+        Listing l = { .found = found, .userdata = userdata };
+
+        mnl_attr_put_u32(m, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+        nl_batch_push(&b);
+        return nl_query(outside, &b, on_listed, &l);
+}
+
 /* ---- making ---- */
 
 static void put_pair(NlBatch *b, const char *name, int netns_fd) {

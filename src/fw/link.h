@@ -19,6 +19,9 @@ int link_make(int outside, int inside, int netns_fd, const LinkAddresses *a, con
 /* Whether the interface of a slot is there, and its peer in the namespace of that socket. */
 bool link_exists(int outside, uint32_t slot);
 bool link_is_inside(int inside);
+/* Every interface ocsbN of the host. */
+typedef void (*LinkFound)(uint32_t slot, void *userdata);
+int link_list(int outside, LinkFound found, void *userdata);
 /* Takes away the interfaces of these slots that are still there: one wait for all of them (each alone costs 20 ms). */
 int link_delete(int outside, const uint32_t *slots, size_t n);
 /* The slot that an interface's name stands for: "ocsb7" → 7; 0: not one of ours. */

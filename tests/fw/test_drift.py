@@ -202,3 +202,16 @@ def test_an_interface_that_somebody_takes_away(fw, stage, policy, sandbox):
     again = fw.root()
     again.attach("a", a, intent(DNS))
     assert a.tcp("9.9.9.9", 443) == "open"
+
+
+def test_an_interface_without_a_session_goes_at_the_start(fw, stage, policy, sandbox):
+    a, b = sandbox(), sandbox()
+    gone, kept = stage.attach("gone", a, intent(DNS))["interface"], stage.attach("kept", b, intent(DNS))["interface"]
+    fw.kill()
+    os.unlink("/run/ocsb/fw/gone")
+    sh("ip link add ocsb15000 type veth peer name ocsb15001p; ip link add ocsbx type veth peer name ocsby")
+    fw.start()
+    fw.ocsb().status()
+    there = os.listdir("/proc/sys/net/ipv4/conf")
+    sh("ip link del ocsbx")
+    assert kept in there and "ocsbx" in there and gone not in there and "ocsb15000" not in there

@@ -60,6 +60,26 @@ static int on_manager(sd_bus_message *m, void *userdata, sd_bus_error *error) {
                         id, "");
 }
 
+static int on_firewall(sd_bus_message *m, void *userdata, sd_bus_error *error) {
+        const char *what, *session;
+        Context *c = userdata;
+        char detail[64];
+        uint64_t usec;
+        uint32_t id;
+
+        (void) error;
+        if (sd_bus_message_is_signal(m, OCSB_FIREWALL_INTERFACE, "DriftRepaired")) {
+                if (sd_bus_message_read(m, "ts", &usec, &what) < 0)
+                        return 0;
+                return print_event(c, "firewall-repaired", "-", what);
+        }
+        if (!sd_bus_message_is_signal(m, OCSB_FIREWALL_INTERFACE, "GrantExpired") ||
+                        sd_bus_message_read(m, "su", &session, &id) < 0)
+                return 0;
+        (void) snprintf(detail, sizeof(detail), "grant %u", id);
+        return print_event(c, "grant-expired", session, detail);
+}
+
 /* PropertiesChanged of a session: which ones. Their values are for its owner to read. */
 static int on_properties(sd_bus_message *m, void *userdata, sd_bus_error *error) {
         const char *path = sd_bus_message_get_path(m), *interface, *name;
@@ -96,6 +116,9 @@ int bus_verb_monitor(Context *c) {
                 return r;
         r = sd_bus_match_signal(c->bus, NULL, OCSB_BUS_NAME, OCSB_ROOT_PATH, OCSB_MANAGER_INTERFACE, NULL,
                         on_manager, c);
+        if (r >= 0)
+                r = sd_bus_match_signal(c->bus, NULL, OCSB_BUS_NAME, OCSB_ROOT_PATH, OCSB_FIREWALL_INTERFACE, NULL,
+                                on_firewall, c);
         if (r >= 0)
                 r = sd_bus_add_match(c->bus, NULL,
                                 "type='signal',sender='" OCSB_BUS_NAME "',"

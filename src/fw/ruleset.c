@@ -2,9 +2,9 @@
 
 /* nft text from values. The order of the rules is the policy (docs/firewall.md); the golden files of tests/unit hold it fast.
  *
- * A session is elements of sets, and a chain only when it has grants: for each new rule and each verdict of a map, the kernel validates
- * the whole table, all chains that can be reached (3 ms with a thousand chains of sessions), for an element it does not. No anonymous sets in chains of
- * sessions: with one, libnftables 1.0.6 reads every set of the table for each command. */
+ * A session is elements of sets, and a chain only when it has grants: for each new rule and each verdict of a map the kernel validates
+ * the whole table, all chains that can be reached (3 ms with a thousand chains of sessions), for an element it does not. No
+ * anonymous sets in chains of sessions: with one, libnftables 1.0.6 reads every set of the table for each command. */
 
 #include "ruleset.h"
 
@@ -223,6 +223,16 @@ static void write_lockdown(FILE *f, const char *prefix) {
         fprintf(f, "%s%.*s%s%s", prefix, (int) (second - lockdown_rules), lockdown_rules, prefix, second);
 }
 
+/* To a sandbox that has ended: without its route, late answers would leave by the default route. */
+static void pool_rules(FILE *f, const RulesetTable *t) {
+        char buf[NET_ADDRESS_TEXT_MAX];
+
+        if (t->pools_are_others)
+                return;
+        fprintf(f, "\t\tip daddr %s counter drop comment \"no session\"\n", net_prefix_format(&t->pool_ipv4, buf));
+        fprintf(f, "\t\tip6 daddr %s counter drop comment \"no session\"\n", net_prefix_format(&t->pool_ipv6, buf));
+}
+
 static void base_chains(FILE *f, const RulesetTable *t) {
         static const FwCounter drops[] = { FW_COUNTER_SPOOFED, FW_COUNTER_RESOLVER, FW_COUNTER_PRIVATE, FW_COUNTER_HOST, FW_COUNTER_PROTOCOL,
                 FW_COUNTER_INBOUND };
@@ -236,8 +246,10 @@ static void base_chains(FILE *f, const RulesetTable *t) {
               "\t\ttype filter hook forward priority filter - 10; policy accept;\n"
               "\t\tjump lockdown\n"
               "\t\tiifname \"ocsb*\" goto outgoing\n"
-              "\t\toifname \"ocsb*\" goto incoming\n"
-              "\t}\n"
+              "\t\toifname \"ocsb*\" goto incoming\n",
+                        f);
+        pool_rules(f, t);
+        fputs("\t}\n"
               "\tchain input {\n"
               "\t\ttype filter hook input priority filter - 10; policy accept;\n"
               "\t\tiifname \"ocsb*\" goto drop_host\n"
@@ -245,8 +257,10 @@ static void base_chains(FILE *f, const RulesetTable *t) {
               "\tchain output {\n"
               "\t\ttype filter hook output priority filter - 10; policy accept;\n"
               "\t\tjump lockdown\n"
-              "\t\toifname \"ocsb*\" goto incoming\n"
-              "\t}\n"
+              "\t\toifname \"ocsb*\" goto incoming\n",
+                        f);
+        pool_rules(f, t);
+        fputs("\t}\n"
               "\tchain incoming {\n"
               "\t\tct state established,related accept\n"
               "\t\tgoto drop_inbound\n"

@@ -29,6 +29,7 @@ static int build(Fw *f, char **ret_why) {
         _cleanup_free_ RulesetSession *sessions = NULL;
         _cleanup_free_ char *text = NULL;
         RulesetTable t = { .lockdown = f->lockdown, .pool_ipv4 = f->config.pool_ipv4, .pool_ipv6 = f->config.pool_ipv6,
+                .pools_are_others = f->host.collision[0] != 0,
                 .host_addresses = f->host.addresses, .n_host_addresses = f->host.n_addresses };
         int r;
 
@@ -172,7 +173,9 @@ void table_follow_host(Fw *f) {
 
 void table_on_host(LoopSource *s, uint32_t events, void *userdata) {
         Fw *f = userdata;
+        bool collided = f->host.collision[0];
         HostEvents e = {};
+        Answer a = {};
         int r = host_dispatch(&f->host, &e);
 
         (void) s;
@@ -183,6 +186,10 @@ void table_on_host(LoopSource *s, uint32_t events, void *userdata) {
                 table_follow_host(f);
         if (e.routes && host_read_routes(&f->host) < 0)
                 log_warning("Failed to read the host's routes");
+        if (collided != (f->host.collision[0] != 0)) {
+                log_notice("%s", f->host.collision[0] ? f->host.collision : "No route meets the pools any more");
+                (void) table_build(f, &a);
+        }
 }
 
 /* ---- drift ---- */

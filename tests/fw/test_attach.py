@@ -260,6 +260,31 @@ def test_a_session_leaves_nothing(stage, policy, sandbox):
     wait_until(lambda: not glob.glob("/proc/sys/net/ipv4/conf/ocsb*"), 10)
 
 
+def test_late_answers_to_a_session_that_has_ended_go_nowhere(stage, policy, sandbox, world):
+    world.internet.sh("nft -f - <<'X'\ntable inet count {\n counter seen { }\n chain c { type filter hook prerouting priority -400; policy accept;\n"
+                      "  iifname far ip daddr 198.18.0.0/16 counter name seen\n  iifname far ip6 daddr fd6f:6373:6200::/64 counter name seen\n }\n}\nX")
+    try:
+        a = sandbox()
+        got = stage.attach("a", a, intent(DNS))
+        server = world.internet.run(lambda: socket.create_server(("9.9.9.9", 7777)))
+        with server:
+            s = a.run(lambda: socket.create_connection(("9.9.9.9", 7777), 2))
+            answering, _ = server.accept()
+            stage.detach("a")
+            sh(f"ip link del {got['interface']}")
+            with answering, s:
+                answering.sendall(b"late")
+                time.sleep(0.5)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as u:
+            try:
+                u.sendto(b"x", (got["ipv4"], 1))
+            except PermissionError:
+                pass
+        assert "packets 0" in world.internet.sh("nft list counters table inet count")
+    finally:
+        world.internet.sh("nft delete table inet count")
+
+
 def test_wrong_requests_are_refused_by_name(stage, policy, sandbox):
     a = sandbox()
     stage.attach("a", a, intent(DNS))
@@ -343,6 +368,7 @@ def test_a_pool_that_meets_a_route_is_refused_by_name(stage, policy, sandbox):
         with pytest.raises(Refused) as e:
             stage.attach("a", sandbox(), intent())
         assert "198.18.4.0/24 by lan0" in e.value.text and "firewall.json" in e.value.text
+        assert "ip daddr 198.18.0.0/16" not in ours(), "the host's own packets there are none of our business"
     finally:
         sh("ip route del 198.18.4.0/24")
     wait_until(lambda: not policy.status()["problems"])

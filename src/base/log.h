@@ -24,6 +24,7 @@
 #define MSGID_PROBE_FAILED "5d0d2c7f6d3b4f0f8a1c0a3c8b5e1f05"
 #define MSGID_PENDING "5d0d2c7f6d3b4f0f8a1c0a3c8b5e1f06"
 #define MSGID_FIREWALL_CHANGED "5d0d2c7f6d3b4f0f8a1c0a3c8b5e1f07"
+#define MSGID_FIREWALL_REFUSED "5d0d2c7f6d3b4f0f8a1c0a3c8b5e1f08"
 
 /* What a record is about; unset members (NULL, -1) leave their field out. */
 typedef struct LogContext {

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "fw/fw.h"
+#include "fw/inner.h"
 #include "fw/ruleset.h"
 #include "wire/message.h"
 
@@ -208,6 +209,9 @@ static void on_status(Client *c, const WireMessage *m, Answer *a) {
                 session_attached(s, &to->attached);
                 to->intent = s->record.intent;
                 index[s->record.slot] = (uint32_t) status.n_sessions;
+                /* What is refused inside never comes to the outer table. */
+                if (s->netfilter >= 0)
+                        (void) inner_counters(s->netfilter, to->packets, to->bytes);
         }
         r = nft_counters(f->nft, on_counter, &k);
         if (r < 0 && r != -EINTR)

@@ -25,6 +25,8 @@ typedef struct Client {
 typedef struct Session {
         StateRecord record;
         int route, netfilter; /* sockets inside; negative until ocsb-stage gave them (again) */
+        LoopSource log_source; /* on netfilter */
+        struct Fw *fw;
         uint64_t attached_by; /* serial of the connection */
         uint64_t next_until;  /* of its grants; USEC_INFINITY: none */
         struct Session *next_by_id, *next;

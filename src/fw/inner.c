@@ -14,6 +14,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_log.h>
 #include <netinet/in.h>
 #include <stdio.h>
 
@@ -268,6 +269,103 @@ int inner_open(int fd) {
                 nl_batch_push(&b);
         }
         return run(fd, &b);
+}
+
+/* ---- what was refused ---- */
+
+typedef struct Totals {
+        uint64_t *packets, *bytes;
+} Totals;
+
+static int on_rule(const struct nlmsghdr *m, void *userdata) {
+        const Totals *t = userdata;
+        NftRuleCounter c;
+        int r = nft_parse_counter(m, &c);
+
+        if (r > 0 && str_has_prefix(c.chain, "refuse_")) {
+                t->packets[c.reason] += c.packets;
+                t->bytes[c.reason] += c.bytes;
+        }
+        return MIN(r, 0);
+}
+
+int inner_counters(int fd, uint64_t *packets, uint64_t *bytes) {
+        _cleanup_batch_ NlBatch b = {};
+        struct nlmsghdr *m = put_message(&b, NFT_MSG_GETRULE, NLM_F_DUMP);
+
+        mnl_attr_put_strz(m, NFTA_RULE_TABLE, RULESET_INNER_TABLE);
+        nl_batch_push(&b);
+        return nl_query(fd, &b, on_rule, &(Totals) { packets, bytes });
+}
+
+int inner_log_bind(int fd) {
+        const struct nfulnl_msg_config_cmd bind = { .command = NFULNL_CFG_CMD_BIND };
+        const struct nfulnl_msg_config_mode mode = { .copy_mode = NFULNL_COPY_PACKET, .copy_range = htonl(64) };
+        _cleanup_batch_ NlBatch b = {};
+        struct nfgenmsg *g;
+        struct nlmsghdr *m = nl_batch_put(&b, NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG, NLM_F_ACK, sizeof(*g), (void **) &g);
+
+        g->res_id = htons(RULESET_INNER_LOG_GROUP);
+        mnl_attr_put(m, NFULA_CFG_CMD, sizeof(bind), &bind);
+        mnl_attr_put(m, NFULA_CFG_MODE, sizeof(mode), &mode);
+        /* A message for each packet: they are few, and the default waits for a second. */
+        mnl_attr_put_u32(m, NFULA_CFG_QTHRESH, htonl(1));
+        nl_batch_push(&b);
+        return nl_batch_run(fd, &b, NULL);
+}
+
+/* The payload is a sandbox's: every byte is looked at only when it is there. IPv6 extension headers are not walked, the sandbox has
+ * no raw socket to make them. */
+static bool parse_packet(const uint8_t *p, size_t n, InnerRefusal *r) {
+        size_t header, address = 4;
+
+        if (n >= 20 && p[0] >> 4 == 4 && (p[0] & 15) >= 5) {
+                header = (size_t) (p[0] & 15) * 4;
+                r->protocol = p[9];
+                r->to.family = 4;
+                p += 16, n -= 16, header -= 16;
+        } else if (n >= 40 && p[0] >> 4 == 6) {
+                header = 16;
+                address = 16;
+                r->protocol = p[6];
+                r->to.family = 6;
+                p += 24, n -= 24;
+        } else
+                return false;
+        memcpy(r->to.bytes, p, address);
+        if ((r->protocol == IPPROTO_TCP || r->protocol == IPPROTO_UDP) && header >= address && n >= header + 4)
+                r->port = (uint32_t) p[header + 2] << 8 | p[header + 3];
+        return true;
+}
+
+typedef struct Reader {
+        InnerLog fn;
+        void *userdata;
+} Reader;
+
+static int on_packet(const struct nlmsghdr *m, void *userdata) {
+        const Reader *to = userdata;
+        InnerRefusal r = { .reason = "unknown" };
+        const struct nlattr *payload = NULL;
+        struct nlattr *a;
+
+        if (m->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) || m->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)))
+                return 0;
+        mnl_attr_for_each(a, m, sizeof(struct nfgenmsg)) {
+                if (mnl_attr_get_type(a) == NFULA_PAYLOAD)
+                        payload = a;
+                else if (mnl_attr_get_type(a) == NFULA_PREFIX && mnl_attr_validate(a, MNL_TYPE_NUL_STRING) >= 0)
+                        r.reason = mnl_attr_get_str(a);
+        }
+        if (payload && parse_packet(mnl_attr_get_payload(payload), mnl_attr_get_payload_len(payload), &r))
+                to->fn(&r, to->userdata);
+        return 0;
+}
+
+int inner_log_read(int fd, InnerLog fn, void *userdata) {
+        int r = nl_drain(fd, on_packet, &(Reader) { fn, userdata });
+
+        return r == -ENOBUFS ? 0 : r; /* some were lost: it is a log */
 }
 
 int inner_load(char **ret_why) {

@@ -161,28 +161,39 @@ static int on_expression(struct nftnl_expr *e, void *userdata) {
         return 0;
 }
 
-static int on_rule(const struct nlmsghdr *m, void *userdata) {
+int nft_parse_counter(const struct nlmsghdr *m, NftRuleCounter *ret) {
         struct nftnl_rule *rule = nftnl_rule_alloc();
         struct nftnl_expr *counter = NULL;
-        const Reading *to = userdata;
         const char *chain;
-        uint32_t slot;
-        int reason;
+        int reason, r = 0;
 
         if (!rule)
                 return -ENOMEM;
         if (nftnl_rule_nlmsg_parse(m, rule) >= 0) {
                 chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
                 reason = reason_of(rule);
-                if (chain && str_has_prefix(chain, "s_") && parse_u32(chain + 2, &slot) >= 0 && reason >= 0) {
-                        (void) nftnl_expr_foreach(rule, on_expression, &counter);
-                        if (counter)
-                                to->fn(slot, (FwCounter) reason, nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_PACKETS),
-                                                nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_BYTES), to->userdata);
+                (void) nftnl_expr_foreach(rule, on_expression, &counter);
+                if (chain && reason >= 0 && counter) {
+                        *ret = (NftRuleCounter) { .reason = (FwCounter) reason,
+                                .packets = nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_PACKETS),
+                                .bytes = nftnl_expr_get_u64(counter, NFTNL_EXPR_CTR_BYTES) };
+                        (void) snprintf(ret->chain, sizeof(ret->chain), "%s", chain);
+                        r = 1;
                 }
         }
         nftnl_rule_free(rule);
-        return 0;
+        return r;
+}
+
+static int on_rule(const struct nlmsghdr *m, void *userdata) {
+        const Reading *to = userdata;
+        NftRuleCounter c;
+        uint32_t slot;
+        int r = nft_parse_counter(m, &c);
+
+        if (r > 0 && str_has_prefix(c.chain, "s_") && parse_u32(c.chain + 2, &slot) >= 0)
+                to->fn(slot, c.reason, c.packets, c.bytes, to->userdata);
+        return MIN(r, 0);
 }
 
 static int on_element(struct nftnl_set_elem *e, void *userdata) {
@@ -230,7 +241,7 @@ int nft_counters(Nft *n, NftCounter fn, void *userdata) {
         } sets[] = {
                 { "count_allowed", FW_COUNTER_ALLOWED }, { "count_spoofed", FW_COUNTER_SPOOFED }, { "count_resolver", FW_COUNTER_RESOLVER },
                 { "count_private", FW_COUNTER_PRIVATE }, { "count_host", FW_COUNTER_HOST }, { "count_protocol", FW_COUNTER_PROTOCOL },
-                { "count_inbound", FW_COUNTER_INBOUND }, { "dns_ipv4", FW_COUNTER_DNS }, { "dns_ipv6", FW_COUNTER_DNS },
+                { "count_inbound", FW_COUNTER_INBOUND }, { "dns_servers", FW_COUNTER_DNS }, { "dns_servers_ipv6", FW_COUNTER_DNS },
         };
         Reading to = { .fn = fn, .userdata = userdata };
         _cleanup_batch_ NlBatch b = {};

@@ -19,6 +19,16 @@ uint32_t nft_port(const Nft *n);
 /* The kernel's number of the last transaction in this namespace; 0 when it cannot be asked. */
 uint32_t nft_generation(Nft *n);
 
+/* A rule whose comment begins with the name of a counter. */
+typedef struct NftRuleCounter {
+        char chain[32];
+        FwCounter reason;
+        uint64_t packets, bytes;
+} NftRuleCounter;
+struct nlmsghdr;
+/* Of an answer to NFT_MSG_GETRULE: 1, 0 for other rules, -ENOMEM. */
+int nft_parse_counter(const struct nlmsghdr *m, NftRuleCounter *ret);
+
 typedef void (*NftCounter)(uint32_t slot, FwCounter reason, uint64_t packets, uint64_t bytes, void *userdata);
 /* Every counter of every session. Several rules may have the same reason: the receiver adds. */
 int nft_counters(Nft *n, NftCounter fn, void *userdata);

@@ -174,8 +174,8 @@ static const struct {
 } session_sets[] = {
         { "sources_ipv4", "ifname . ipv4_addr", false, ipv4_source },
         { "sources_ipv6", "ifname . ipv6_addr", false, ipv6_source },
-        { "dns_ipv4", "ifname . ipv4_addr . inet_proto . inet_service", true, ipv4_dns },
-        { "dns_ipv6", "ifname . ipv6_addr . inet_proto . inet_service", true, ipv6_dns },
+        { "dns_servers", "ifname . ipv4_addr . inet_proto . inet_service", true, ipv4_dns },
+        { "dns_servers_ipv6", "ifname . ipv6_addr . inet_proto . inet_service", true, ipv6_dns },
 };
 
 /* Runs elements over sessions; "before{ … }after" when there is any. */
@@ -275,8 +275,8 @@ static void base_chains(FILE *f, const RulesetTable *t) {
                * not where somebody's DNAT leads: a port that others publish on an address of the host. */
               "\tchain sent {\n"
               "\t\toifname \"ocsb*\" goto drop_private\n"
-              "\t\tiifname . ip daddr . meta l4proto . th dport @dns_ipv4 accept\n"
-              "\t\tiifname . ip6 daddr . meta l4proto . th dport @dns_ipv6 accept\n"
+              "\t\tiifname . ip daddr . meta l4proto . th dport @dns_servers accept\n"
+              "\t\tiifname . ip6 daddr . meta l4proto . th dport @dns_servers_ipv6 accept\n"
               "\t\tiifname vmap @grants\n"
               "\t\tmeta l4proto . th dport @resolver_ports goto drop_resolver\n"
               "\t\tip daddr @private_ipv4 goto drop_private\n"
@@ -291,8 +291,10 @@ static void base_chains(FILE *f, const RulesetTable *t) {
               "\t}\n",
                         f);
         for (size_t i = 0; i < ELEMENTSOF(drops); i++)
-                fprintf(f, "\tchain drop_%s {\n\t\t%s @count_%s drop\n\t\tcounter drop comment \"no session\"\n\t}\n",
-                                fw_counter_to_string(drops[i]), drops[i] == FW_COUNTER_INBOUND ? "oifname" : "iifname",
+                /* The log is of what was not refused inside already (refusal_chain()). */
+                fprintf(f, "\tchain drop_%s {\n\t\tlimit rate 30/minute burst 10 packets log prefix \"ocsb drops (%s): \"\n"
+                           "\t\t%s @count_%s drop\n\t\tcounter drop comment \"no session\"\n\t}\n",
+                                fw_counter_to_string(drops[i]), fw_counter_to_string(drops[i]), drops[i] == FW_COUNTER_INBOUND ? "oifname" : "iifname",
                                 fw_counter_to_string(drops[i]));
         fputs("\tchain postrouting {\n"
               "\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
@@ -397,7 +399,7 @@ static void change_resolvers(FILE *f, const char *verb, uint32_t slot, const Net
 
                 if (has_resolver(but, a))
                         continue;
-                fprintf(f, "%s element " COMMAND "dns_ipv%u {", verb, a->family);
+                fprintf(f, "%s element " COMMAND "dns_servers%s {", verb, a->family == 4 ? "" : "_ipv6");
                 (void) dns_element(f, 0, slot, a);
                 fputs(" }\n", f);
         }
@@ -463,7 +465,21 @@ int ruleset_lockdown(bool on, char **ret) {
         return text_end(&x, ret);
 }
 
+/* Rejected, not dropped: a connect() that is not allowed fails at once instead of after minutes. Before that a copy of the packet's
+ * head goes to ocsb-fw, for the log. */
+static void refusal_chain(FILE *f, FwCounter reason) {
+        const char *name = fw_counter_to_string(reason);
+
+        fprintf(f,
+                        "\tchain refuse_%s {\n"
+                        "\t\tlimit rate 6/minute burst 5 packets log prefix \"%s\" group %u snaplen 64\n"
+                        "\t\tcounter reject with icmpx admin-prohibited comment \"%s\"\n"
+                        "\t}\n",
+                        name, name, RULESET_INNER_LOG_GROUP, name);
+}
+
 int ruleset_inner(char **ret) {
+        static const FwCounter refusals[] = { FW_COUNTER_RESOLVER, FW_COUNTER_PRIVATE, FW_COUNTER_HOST, FW_COUNTER_PROTOCOL };
         Text x;
 
         if (text_begin(&x) < 0)
@@ -474,20 +490,21 @@ int ruleset_inner(char **ret) {
         common_sets(x.file);
         address_set(x.file, "host_addresses", 4, NULL, 0);
         address_set(x.file, "host_addresses_ipv6", 6, NULL, 0);
-        /* Rejected, not dropped: a connect() that is not allowed fails at once instead of after minutes. */
+        for (size_t i = 0; i < ELEMENTSOF(refusals); i++)
+                refusal_chain(x.file, refusals[i]);
         fputs("\tchain " RULESET_INNER_GRANTS " {\n"
               "\t}\n"
               "\tchain output {\n"
               "\t\ttype filter hook output priority filter; policy drop;\n"
               "\t\toifname \"lo\" accept\n"
               "\t\tjump " RULESET_INNER_GRANTS "\n"
-              "\t\tmeta l4proto . th dport @resolver_ports reject with icmpx admin-prohibited\n"
-              "\t\tip daddr @private_ipv4 reject with icmpx admin-prohibited\n"
-              "\t\tip6 daddr @private_ipv6 reject with icmpx admin-prohibited\n"
-              "\t\tip daddr @host_addresses reject with icmpx admin-prohibited\n"
-              "\t\tip6 daddr @host_addresses_ipv6 reject with icmpx admin-prohibited\n"
+              "\t\tmeta l4proto . th dport @resolver_ports goto refuse_resolver\n"
+              "\t\tip daddr @private_ipv4 goto refuse_private\n"
+              "\t\tip6 daddr @private_ipv6 goto refuse_private\n"
+              "\t\tip daddr @host_addresses goto refuse_host\n"
+              "\t\tip6 daddr @host_addresses_ipv6 goto refuse_host\n"
               "\t\tmeta l4proto tcp accept\n"
-              "\t\treject with icmpx admin-prohibited\n"
+              "\t\tgoto refuse_protocol\n"
               "\t}\n"
               "\tchain input {\n"
               "\t\ttype filter hook input priority filter; policy drop;\n"

@@ -10,6 +10,8 @@
 #define RULESET_INNER_TABLE "ocsb_inner"
 /* Chain of the inner table that holds what the session is granted. */
 #define RULESET_INNER_GRANTS "grants"
+/* nfnetlink_log: the heads of refused packets, read by ocsb-fw through the socket that it has there. */
+#define RULESET_INNER_LOG_GROUP 1u
 
 typedef struct RulesetSession {
         uint32_t slot;         /* 1 …: interface ocsbN, chain s_N of its grants */

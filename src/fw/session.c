@@ -4,7 +4,9 @@
  * falls, the next ocsb-fw finds either the record, and builds what it says, or nothing but an interface without rules. */
 
 #include <linux/netlink.h>
+#include <netinet/in.h>
 #include <stdio.h>
+#include <sys/epoll.h>
 
 #include "base/fault.h"
 #include "base/fd.h"
@@ -55,6 +57,8 @@ static void unlink_session(Fw *f, Session *s) {
                         break;
                 }
         f->n_sessions--;
+        if (f->loop)
+                loop_remove(f->loop, &s->log_source);
         fd_close(s->route);
         fd_close(s->netfilter);
         free(s);
@@ -66,7 +70,7 @@ static Session *link_session(Fw *f, const StateRecord *r) {
 
         if (!s)
                 return NULL;
-        *s = (Session) { .record = *r, .route = -EBADF, .netfilter = -EBADF, .next_until = USEC_INFINITY };
+        *s = (Session) { .fw = f, .record = *r, .route = -EBADF, .netfilter = -EBADF, .next_until = USEC_INFINITY };
         s->next_by_id = f->by_id[b];
         f->by_id[b] = s;
         s->next = f->sessions;
@@ -420,6 +424,42 @@ void session_attached(const Session *s, FwAttached *ret) {
         (void) snprintf(ret->interface, sizeof(ret->interface), "ocsb%u", s->record.slot);
 }
 
+static void log_refusal(const InnerRefusal *r, void *userdata) {
+        static const struct {
+                uint32_t number;
+                const char *name;
+        } names[] = { { IPPROTO_TCP, "tcp" }, { IPPROTO_UDP, "udp" }, { IPPROTO_ICMP, "icmp" }, { IPPROTO_ICMPV6, "icmpv6" } };
+        const Session *s = userdata;
+        char to[NET_ADDRESS_TEXT_MAX], port[24] = "", protocol[24];
+
+        (void) snprintf(protocol, sizeof(protocol), "protocol %u", r->protocol);
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (names[i].number == r->protocol)
+                        (void) snprintf(protocol, sizeof(protocol), "%s", names[i].name);
+        if (r->port > 0)
+                (void) snprintf(port, sizeof(port), " port %u", r->port);
+        log_record(LOG_LEVEL_INFO, &(LogContext) { .session = s->record.id, .owner = s->record.uid }, MSGID_FIREWALL_REFUSED,
+                        "Refused %s to %s%s (%s)", protocol, net_address_format(&r->to, to), port, r->reason);
+}
+
+static void on_refusal(LoopSource *src, uint32_t events, void *userdata) {
+        Session *s = userdata;
+
+        /* The namespace is gone, and with it what there is to read. */
+        if (inner_log_read(src->fd, log_refusal, s) < 0 || (events & (EPOLLERR | EPOLLHUP)))
+                loop_remove(s->fw->loop, src);
+}
+
+/* Best effort: a log that is missing opens nothing. */
+static void follow_refusals(Session *s) {
+        int r = inner_log_bind(s->netfilter);
+
+        if (r >= 0)
+                r = loop_add(s->fw->loop, &s->log_source, s->netfilter, EPOLLIN, on_refusal, s);
+        if (r < 0)
+                log_session(LOG_LEVEL_WARNING, s, "What the sandbox is refused will not be logged: the kernel needs nfnetlink_log");
+}
+
 static int make_link(Fw *f, Session *s, int netns, Answer *a) {
         LinkAddresses l = { .slot = s->record.slot, .ipv4 = s->record.ipv4, .ipv6 = s->record.ipv6 };
         const char *step = NULL;
@@ -451,6 +491,7 @@ static int bring_up(Fw *f, Session *s, int netns, Answer *a) {
         r = update_inner(f, s, true, a);
         if (r < 0)
                 return r;
+        follow_refusals(s);
         FAULT("fw.attach.inner");
         r = make_link(f, s, netns, a);
         FAULT("fw.attach.link");
@@ -504,11 +545,14 @@ static int attach_again(Client *c, Session *s, int fds[static 3], FwAttached *re
         Fw *f = c->fw;
         int r;
 
+        loop_remove(f->loop, &s->log_source);
         fd_close(s->route);
         fd_close(s->netfilter);
         s->route = TAKE_FD(fds[1]);
         s->netfilter = TAKE_FD(fds[2]);
         r = update_inner(f, s, true, a);
+        if (r >= 0)
+                follow_refusals(s);
         if (r >= 0 && s->record.opened)
                 r = session_open_inner(f, s, a);
         if (r >= 0 && !f->host.forwards_ipv4) {

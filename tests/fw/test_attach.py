@@ -39,9 +39,30 @@ def test_the_internet_and_nothing_else(stage, policy, sandbox, world):
     expected |= {(to, port): "rejected" for to in LAN for port in (53, 80, 1234)}  # T84, T87
     assert a.tcp_all(expected) == expected
     status = policy.status()["sessions"]["a"]
-    assert status["packets"]["allowed"] > 0 and status["packets"]["dns"] > 0
+    assert all(status["packets"][name] > 0 for name in ("allowed", "dns", "private", "resolver", "protocol"))
     # The inner fence said no to all of it: nothing came out.
-    assert not any(status["packets"][name] for name in ("private", "resolver", "protocol", "host", "spoofed"))
+    for name in ("private", "resolver", "protocol", "host", "spoofed"):
+        assert f'"{got["interface"]}" counter packets 0 bytes 0' in sh(f"nft list set inet oc_sandbox count_{name}"), name
+
+
+def test_what_is_refused_is_logged_a_few_times_a_minute(stage, policy, sandbox, fw):
+    a = sandbox()
+    stage.attach("talkative", a, intent(DNS))
+    begin = time.monotonic()
+    for _ in range(20):
+        assert a.tcp("192.168.50.10", 1234) == "rejected" and a.tcp("fd50::10", 853) == "rejected"
+    assert a.udp("9.9.9.9", 4433) == "rejected"
+
+    def lines():
+        with open("/run/fw.log", encoding="utf-8") as f:
+            return [line for line in f if "talkative" in line and "Refused" in line]
+    wait_until(lambda: len(lines()) >= 11 and any("udp" in line for line in lines()))
+    text = "".join(lines())
+    assert "Refused tcp to 192.168.50.10 port 1234 (private)" in text
+    assert "Refused tcp to fd50::10 port 853 (resolver)" in text
+    assert "Refused udp to 9.9.9.9 port 4433 (protocol)" in text
+    assert len(lines()) <= 2 * (6 + (time.monotonic() - begin) / 10) + 1
+    assert policy.status()["sessions"]["talkative"]["packets"]["private"] == 20
 
 
 def opened(stage, policy, sandbox, what, name="a"):

@@ -62,7 +62,7 @@ def test_what_is_refused_is_logged_a_few_times_a_minute(stage, policy, sandbox, 
     assert "Refused tcp to fd50::10 port 853 (resolver)" in text
     assert "Refused udp to 9.9.9.9 port 4433 (protocol)" in text
     assert len(lines()) <= 2 * (6 + (time.monotonic() - begin) / 10) + 1
-    assert policy.status()["sessions"]["talkative"]["packets"]["private"] == 20
+    assert policy.status()["sessions"]["talkative"]["packets"]["private"] >= 20
 
 
 def opened(stage, policy, sandbox, what, name="a"):

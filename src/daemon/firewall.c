@@ -9,8 +9,10 @@
 #include "base/log.h"
 #include "operation.h"
 
-/* New sessions learn their addresses with the next status, which is asked for a moment later, for all of them at once. */
+/* New sessions learn their addresses with the next status, which is asked for a moment later, for all of them at once. It costs
+ * ocsb-fw a look at every session, so the more there are the later. */
 #define LEARN_DELAY_USEC (300 * UINT64_C(1000))
+#define LEARN_DELAY_PER_SESSION_USEC (5 * UINT64_C(1000))
 
 /* Both daemons are started at the same time. */
 #define START_USEC (10 * USEC_PER_SEC)
@@ -192,16 +194,16 @@ static int on_learn(sd_event_source *source, uint64_t usec, void *userdata) {
 }
 
 static void schedule_learning(Firewall *f) {
+        uint64_t delay = LEARN_DELAY_USEC + g_hash_table_size(f->sessions) * LEARN_DELAY_PER_SESSION_USEC;
         int enabled;
 
         if (!f->learn) {
-                if (sd_event_add_time_relative(f->manager->event, &f->learn, CLOCK_MONOTONIC, LEARN_DELAY_USEC, 0, on_learn,
-                                    f) >= 0)
+                if (sd_event_add_time_relative(f->manager->event, &f->learn, CLOCK_MONOTONIC, delay, 0, on_learn, f) >= 0)
                         (void) sd_event_source_set_description(f->learn, "firewall-learn");
                 return;
         }
         if (sd_event_source_get_enabled(f->learn, &enabled) >= 0 && enabled == SD_EVENT_OFF &&
-                        sd_event_source_set_time_relative(f->learn, LEARN_DELAY_USEC) >= 0)
+                        sd_event_source_set_time_relative(f->learn, delay) >= 0)
                 (void) sd_event_source_set_enabled(f->learn, SD_EVENT_ONESHOT);
 }
 

@@ -227,29 +227,45 @@ static void ask_for_gain(Operation *op, const NetIntent *n) {
         (void) operation_authorise_action(op, (uid_t) -1, ACTION_GRANT_NETWORK);
 }
 
-static void on_narrowed(int error, const char *text, void *userdata) {
+/* The addresses of the host as they are now. */
+static void on_refreshed(const FwStatus *status, void *userdata) {
         Operation *op = userdata;
         const FirewallSession *f = firewall_session(op->manager->firewall, op->session->record.id);
 
-        if (error != 0 || !f)
-                grant_change_failed(op, error ? error : ENOENT, text);
+        if (!status || op->manager->exiting)
+                operation_fail(op, ERROR_SETUP_FAILED, "%s", FIREWALL_MISSING);
+        else if (!f)
+                grant_change_failed(op, ENOENT, "");
         else if (op->client->gone)
                 operation_free(op);
         else
                 ask_for_gain(op, &f->intent);
 }
 
-static void on_refreshed(const FwStatus *status, void *userdata) {
-        Operation *op = userdata;
+static bool gains(const NetIntent *n, const UpdateOptions *u) {
+        for (guint i = 0; u->dns && i < u->dns->len; i++)
+                if (!has_resolver(n, &g_array_index(u->dns, NetAddress, i)))
+                        return true;
+        for (guint i = 0; u->allow && i < u->allow->len; i++)
+                if (!is_there(n, &g_array_index(u->allow, NetGrant, i)))
+                        return true;
+        return false;
+}
 
-        if (!status || op->manager->exiting)
-                operation_fail(op, ERROR_SETUP_FAILED, "%s", FIREWALL_MISSING);
+static void on_narrowed(int error, const char *text, void *userdata) {
+        Operation *op = userdata;
+        const FirewallSession *f = firewall_session(op->manager->firewall, op->session->record.id);
+
+        if (error != 0 || !f)
+                grant_change_failed(op, error ? error : ENOENT, text);
+        else if (!gains(&f->intent, &((UpdateCall *) op->data)->wanted))
+                operation_reply(op, NULL);
         else
-                firewall_change(op->manager->firewall, op->session->record.id, edit_narrow, on_narrowed, op);
+                firewall_refresh(op->manager->firewall, on_refreshed, op);
 }
 
 static void update(Operation *op) {
-        firewall_refresh(op->manager->firewall, on_refreshed, op);
+        firewall_change(op->manager->firewall, op->session->record.id, edit_narrow, on_narrowed, op);
 }
 
 int network_update(sd_bus_message *m, Session *s, sd_bus_error *error) {

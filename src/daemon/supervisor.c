@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -25,6 +24,7 @@
 #include "base/text.h"
 #include "sys/cgroup.h"
 #include "sys/process.h"
+#include "sys/service.h"
 #include "wire/message.h"
 #include "wire/network.h"
 
@@ -344,17 +344,6 @@ static void loop(Supervisor *s, const sigset_t *mask) {
         }
 }
 
-static void raise_nofile(void) {
-        struct rlimit limit = { .rlim_cur = NOFILE, .rlim_max = NOFILE };
-
-        if (setrlimit(RLIMIT_NOFILE, &limit) >= 0)
-                return;
-        if (getrlimit(RLIMIT_NOFILE, &limit) >= 0) {
-                limit.rlim_cur = limit.rlim_max;
-                (void) setrlimit(RLIMIT_NOFILE, &limit);
-        }
-}
-
 /* A cgroup with processes in it cannot hand controllers to its children ("no internal processes"): ours move into a
  * leaf beside ocsb.slice, which ocsb-stage makes where it would be without the leaf. Where that fails, limits that need
  * a controller are refused by name, as before. */
@@ -442,7 +431,7 @@ int supervisor_run(const char *libexec_dir, bool firewall) {
         if (chdir("/") < 0 || make_directories(&s) < 0 || listen_all(&s) < 0)
                 return EXIT_FAILURE;
         enter_leaf();
-        raise_nofile();
+        service_raise_files(NOFILE);
         if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0) {
                 log_error("Failed to become a subreaper: %s", g_strerror(errno));
                 return EXIT_FAILURE;

@@ -10,7 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -23,7 +22,9 @@
 #include "fw/link.h"
 #include "fw/ruleset.h"
 #include "sys/process.h"
+#include "sys/service.h"
 
+#define NOFILE 65536u /* two sockets for each session */
 #define ONLY_NET_ADMIN (UINT64_C(1) << CAP_NET_ADMIN)
 
 /* ---- rights ---- */
@@ -92,52 +93,17 @@ static int run_namespace(void) {
 
 /* ---- start ---- */
 
-static int listening_socket(void) {
-        const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-        uint32_t v;
-
-        if (!pid || !n || parse_u32(pid, &v) < 0 || (pid_t) v != getpid() || parse_u32(n, &v) < 0 || v != 1)
-                return wire_listen(OCSB_FW_SOCKET, 0600);
-        if (fcntl(3, F_SETFD, FD_CLOEXEC) < 0 || fd_set_nonblock(3, true) < 0)
-                return -errno;
-        return 3;
-}
-
-static int notify(const char *text) {
-        const char *path = getenv("NOTIFY_SOCKET");
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = -EBADF;
-
-        if (!path || !*path || strlen(path) >= sizeof(sa.sun_path))
-                return 0;
-        strcpy(sa.sun_path, path);
-        if (sa.sun_path[0] == '@')
-                sa.sun_path[0] = 0;
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return -errno;
-        return sendto(fd, text, strlen(text), MSG_NOSIGNAL, (struct sockaddr *) &sa,
-                               (socklen_t) (offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0
-                        ? -errno
-                        : 0;
-}
-
 static void on_watchdog(void *userdata) {
         Fw *f = userdata;
 
-        (void) notify("WATCHDOG=1");
+        (void) service_notify("WATCHDOG=1");
         loop_timer_set(f->loop, &f->watchdog_timer, f->watchdog_usec, on_watchdog, f);
 }
 
 static void start_watchdog(Fw *f) {
-        const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
-        uint64_t v;
-        uint32_t p;
-
-        if (!usec || parse_u64(usec, &v) < 0 || v == 0 || (pid && (parse_u32(pid, &p) < 0 || (pid_t) p != getpid())))
-                return;
-        f->watchdog_usec = v / 2;
-        on_watchdog(f);
+        f->watchdog_usec = service_watchdog() / 2;
+        if (f->watchdog_usec > 0)
+                on_watchdog(f);
 }
 
 static void on_signal(LoopSource *src, uint32_t events, void *userdata) {
@@ -250,7 +216,7 @@ static int serve(Fw *f) {
                 r = loop_add(f->loop, &f->listen_source, f->listen_fd, EPOLLIN, clients_on_listen, f);
         if (r < 0)
                 return r;
-        (void) notify("READY=1");
+        (void) service_notify("READY=1");
         start_watchdog(f);
         return loop_run(f->loop);
 }
@@ -259,7 +225,6 @@ static int run(const char *config) {
         Fw f = { .state = -EBADF, .listen_fd = -EBADF, .signals = -EBADF, .host = { .fd = -EBADF, .monitor = -EBADF },
                 .drift.fd = -EBADF, .config_path = config, .next_until = USEC_INFINITY };
         const struct passwd *pw;
-        struct rlimit nofile;
         int r;
 
         r = settle_rights();
@@ -270,7 +235,9 @@ static int run(const char *config) {
                 log_error("Failed to open a netlink socket for nftables: the kernel needs nf_tables");
                 return -ENOTSUP;
         }
-        f.listen_fd = listening_socket();
+        f.listen_fd = service_socket();
+        if (f.listen_fd == -ENOENT)
+                f.listen_fd = wire_listen(OCSB_FW_SOCKET, 0600);
         if (f.listen_fd < 0) {
                 log_error("Failed to listen at " OCSB_FW_SOCKET ": %s", strerror(-f.listen_fd));
                 return f.listen_fd;
@@ -282,11 +249,7 @@ static int run(const char *config) {
         }
         f.ocsb_uid = pw->pw_uid;
         umask(077);
-        /* Two sockets for each session. */
-        if (getrlimit(RLIMIT_NOFILE, &nofile) >= 0) {
-                nofile.rlim_cur = nofile.rlim_max;
-                (void) setrlimit(RLIMIT_NOFILE, &nofile);
-        }
+        service_raise_files(NOFILE);
         r = open_loop(&f);
         if (r >= 0)
                 r = open_configuration(&f);

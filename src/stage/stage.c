@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -28,7 +27,9 @@
 #include "sys/cgroup.h"
 #include "sys/landlock.h"
 #include "sys/process.h"
+#include "sys/service.h"
 
+#define NOFILE 65536u
 #define CLIENTS_MAX 16u
 
 static const char *arg_libexec = OCSB_LIBEXEC_DIR;
@@ -331,53 +332,20 @@ static int open_all(Stage *s) {
 }
 
 /* sd_listen_fds(3)'s protocol, which is three environment variables: the builder does not link libsystemd. */
-static int listening_socket(void) {
-        const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
-        uint32_t v;
-
-        if (!pid || !n || parse_u32(pid, &v) < 0 || (pid_t) v != getpid() || parse_u32(n, &v) < 0 || v != 1)
-                return wire_listen(OCSB_STAGE_SOCKET, 0600);
-        if (fcntl(3, F_SETFD, FD_CLOEXEC) < 0 || fd_set_nonblock(3, true) < 0)
-                return -errno;
-        return 3;
-}
-
-static int notify_ready(void) {
-        const char *path = getenv("NOTIFY_SOCKET");
-        struct sockaddr_un sa = { .sun_family = AF_UNIX };
-        _cleanup_close_ int fd = -EBADF;
-
-        if (!path || !*path || strlen(path) >= sizeof(sa.sun_path))
-                return 0;
-        strcpy(sa.sun_path, path);
-        if (sa.sun_path[0] == '@')
-                sa.sun_path[0] = 0;
-        fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-                return -errno;
-        return sendto(fd, "READY=1", 7, MSG_NOSIGNAL, (struct sockaddr *) &sa,
-                               (socklen_t) (offsetof(struct sockaddr_un, sun_path) + strlen(path))) < 0
-                        ? -errno
-                        : 0;
-}
-
 static int run(void) {
         Stage s = { .slice = -EBADF, .libexec = arg_libexec };
-        struct rlimit nofile = { 65536, 65536 };
         sigset_t mask;
         int listen_fd, mounts_fd, r;
 
-        listen_fd = listening_socket();
+        listen_fd = service_socket();
+        if (listen_fd == -ENOENT)
+                listen_fd = wire_listen(OCSB_STAGE_SOCKET, 0600);
         if (listen_fd < 0) {
                 log_error("Failed to listen: %s", strerror(-listen_fd));
                 return listen_fd;
         }
         umask(022);
-        if (setrlimit(RLIMIT_NOFILE, &nofile) < 0) {
-                (void) getrlimit(RLIMIT_NOFILE, &nofile);
-                nofile.rlim_cur = nofile.rlim_max;
-                (void) setrlimit(RLIMIT_NOFILE, &nofile);
-        }
+        service_raise_files(NOFILE);
         r = open_all(&s);
         if (r < 0)
                 return r;
@@ -414,7 +382,7 @@ static int run(void) {
                 r = loop_add(s.loop, &s.mounts_source, mounts_fd, EPOLLPRI | EPOLLET, on_mounts_changed, &s);
         if (r < 0)
                 return r;
-        (void) notify_ready();
+        (void) service_notify("READY=1");
         r = loop_run(s.loop);
         /* Of ours only: the sessions themselves go on. */
         while (s.clients)

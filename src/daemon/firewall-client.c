@@ -11,9 +11,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "link.h"
+#include "retry.h"
 
-#define RETRY_MIN_USEC (20 * UINT64_C(1000))
-#define RETRY_MAX_USEC (2 * USEC_PER_SEC)
 #define ANSWER_TIMEOUT_USEC (15 * USEC_PER_SEC)
 #define SHOW_BYTES_MAX (WIRE_BODY_MAX - 16)
 
@@ -34,10 +33,12 @@ struct FirewallClient {
         Link *link;
         uint32_t last_tag;
         GQueue requests; /* FirewallRequest*, oldest first */
-        sd_event_source *timer, *retry;
-        uint64_t pause;
+        sd_event_source *timer;
+        Retry retry;
         bool warned;
 };
+
+static void attempt(void *userdata);
 
 FirewallClient *firewall_client_new(sd_event *event, const char *path, const FirewallHandlers *handlers, void *userdata) {
         FirewallClient *c = g_new0(FirewallClient, 1);
@@ -46,7 +47,7 @@ FirewallClient *firewall_client_new(sd_event *event, const char *path, const Fir
         c->path = g_strdup(path);
         c->handlers = handlers;
         c->userdata = userdata;
-        c->pause = RETRY_MIN_USEC;
+        c->retry = (Retry) { .event = event, .description = "firewall-retry", .attempt = attempt, .userdata = c };
         g_queue_init(&c->requests);
         return c;
 }
@@ -77,7 +78,7 @@ FirewallClient *firewall_client_free(FirewallClient *c) {
         c->link = link_free(c->link);
         fail_all(c);
         sd_event_source_disable_unref(c->timer);
-        sd_event_source_disable_unref(c->retry);
+        retry_done(&c->retry);
         g_free(c->path);
         g_free(c);
         return NULL;
@@ -218,8 +219,6 @@ static int on_message(Link *l, WireMessage *m, void *userdata) {
 
 /* Connecting */
 
-static void schedule_retry(FirewallClient *c);
-
 static void on_closed(Link *l, int error, void *userdata) {
         FirewallClient *c = userdata;
 
@@ -229,10 +228,10 @@ static void on_closed(Link *l, int error, void *userdata) {
                 log_warning("ocsb-fw closed the connection; its rules stay, connecting again");
         else
                 log_warning("Lost the connection to ocsb-fw: %s; its rules stay, connecting again", g_strerror(-error));
-        c->pause = RETRY_MIN_USEC;
+        retry_reset(&c->retry);
         fail_all(c);
         c->handlers->disconnected(c->userdata);
-        schedule_retry(c);
+        retry_schedule(&c->retry);
 }
 
 /* Whoever listens there decides what sandboxes reach: root, or the service's own user. */
@@ -261,7 +260,8 @@ static int try_connect(FirewallClient *c) {
         return link_new(c->event, TAKE_FD(fd), "firewall", on_message, on_closed, c, &c->link);
 }
 
-static void attempt(FirewallClient *c) {
+static void attempt(void *userdata) {
+        FirewallClient *c = userdata;
         int r = try_connect(c);
 
         if (r < 0) {
@@ -269,36 +269,12 @@ static void attempt(FirewallClient *c) {
                         log_info("Cannot reach ocsb-fw at %s: %s; sessions with network \"nat\" are refused until it is there",
                                         c->path, g_strerror(-r));
                 c->warned = true;
-                schedule_retry(c);
+                retry_schedule(&c->retry);
                 return;
         }
         c->warned = false;
-        c->pause = RETRY_MIN_USEC;
+        retry_reset(&c->retry);
         c->handlers->connected(c->userdata);
-}
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void) source;
-        (void) usec;
-        attempt(userdata);
-        return 0;
-}
-
-static void schedule_retry(FirewallClient *c) {
-        int r;
-
-        if (!c->retry) {
-                r = sd_event_add_time_relative(c->event, &c->retry, CLOCK_MONOTONIC, c->pause, 0, on_retry, c);
-                if (r >= 0)
-                        (void) sd_event_source_set_description(c->retry, "firewall-retry");
-        } else {
-                r = sd_event_source_set_time_relative(c->retry, c->pause);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(c->retry, SD_EVENT_ONESHOT);
-        }
-        if (r < 0)
-                log_error("Failed to arm a timer: %s", g_strerror(-r));
-        c->pause = MIN(c->pause * 2, RETRY_MAX_USEC);
 }
 
 void firewall_client_start(FirewallClient *c) {

@@ -11,9 +11,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "link.h"
+#include "retry.h"
 
-#define RETRY_MIN_USEC (20 * UINT64_C(1000))
-#define RETRY_MAX_USEC (2 * USEC_PER_SEC)
 #define CREATE_TIMEOUT_USEC (60 * USEC_PER_SEC)
 #define SESSIONS_MAX 65536u
 
@@ -34,8 +33,7 @@ struct StageClient {
         Link *link;
         uint32_t last_tag;
         GHashTable *requests; /* tag → StageRequest* */
-        sd_event_source *retry;
-        uint64_t pause;
+        Retry retry;
         bool warned;
 };
 
@@ -46,6 +44,8 @@ static void request_destroy(void *p) {
         g_free(q);
 }
 
+static void attempt(void *userdata);
+
 StageClient *stage_client_new(
                 sd_event *event, const char *path, const StageHandlers *handlers, void *userdata) {
         StageClient *c = g_new0(StageClient, 1);
@@ -55,7 +55,7 @@ StageClient *stage_client_new(
         c->handlers = handlers;
         c->userdata = userdata;
         c->requests = g_hash_table_new(g_direct_hash, g_direct_equal);
-        c->pause = RETRY_MIN_USEC;
+        c->retry = (Retry) { .event = event, .description = "stage-retry", .attempt = attempt, .userdata = c };
         return c;
 }
 
@@ -89,7 +89,7 @@ StageClient *stage_client_free(StageClient *c) {
         if (!c)
                 return NULL;
         c->link = link_free(c->link);
-        sd_event_source_disable_unref(c->retry);
+        retry_done(&c->retry);
         g_hash_table_iter_init(&i, c->requests);
         while (g_hash_table_iter_next(&i, NULL, &q)) {
                 if (((StageRequest *) q)->type == WIRE_KILL)
@@ -233,8 +233,6 @@ static int on_message(Link *l, WireMessage *m, void *userdata) {
         }
 }
 
-static void schedule_retry(StageClient *c);
-
 static void on_closed(Link *l, int error, void *userdata) {
         StageClient *c = userdata;
 
@@ -245,9 +243,9 @@ static void on_closed(Link *l, int error, void *userdata) {
         else
                 log_warning("Lost the connection to ocsb-stage: %s; sessions live on, connecting again",
                                 g_strerror(-error));
-        c->pause = RETRY_MIN_USEC;
+        retry_reset(&c->retry);
         fail_all(c);
-        schedule_retry(c);
+        retry_schedule(&c->retry);
 }
 
 /* The builder runs as root, and only root can bind its path: but look, it costs nothing. */
@@ -281,45 +279,21 @@ static int try_connect(StageClient *c) {
         return 0;
 }
 
-static void attempt(StageClient *c) {
+static void attempt(void *userdata) {
+        StageClient *c = userdata;
         int r = try_connect(c);
 
         if (r < 0) {
                 if (!c->warned)
                         log_warning("Cannot reach ocsb-stage at %s: %s; trying on", c->path, g_strerror(-r));
                 c->warned = true;
-                schedule_retry(c);
+                retry_schedule(&c->retry);
                 c->handlers->unreachable(c->userdata);
                 return;
         }
         c->warned = false;
-        c->pause = RETRY_MIN_USEC;
+        retry_reset(&c->retry);
         c->handlers->connected(c->userdata);
-}
-
-static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
-        (void) source;
-        (void) usec;
-        attempt(userdata);
-        return 0;
-}
-
-static void schedule_retry(StageClient *c) {
-        int r;
-
-        if (!c->retry) {
-                r = sd_event_add_time_relative(
-                                c->event, &c->retry, CLOCK_MONOTONIC, c->pause, 0, on_retry, c);
-                if (r >= 0)
-                        (void) sd_event_source_set_description(c->retry, "stage-retry");
-        } else {
-                r = sd_event_source_set_time_relative(c->retry, c->pause);
-                if (r >= 0)
-                        r = sd_event_source_set_enabled(c->retry, SD_EVENT_ONESHOT);
-        }
-        if (r < 0)
-                log_error("Failed to arm a timer: %s", g_strerror(-r));
-        c->pause = MIN(c->pause * 2, RETRY_MAX_USEC);
 }
 
 void stage_client_start(StageClient *c) {

@@ -490,3 +490,31 @@ def test_ten_thousand_forbidden_destinations(stage, policy, sandbox, world):
     finally:
         world.lan.sh("nft delete table inet count")
         sh("for r in 172.16.0.0/12 10.0.0.0/8 100.64.0.0/10 192.168.0.0/16 169.254.0.0/16; do ip route del $r; done; ip -6 route del fc00::/7")
+
+
+def test_a_namespace_without_the_inner_fence_is_refused(stage, policy, sandbox):
+    a = sandbox()
+    a.sh("nft flush ruleset")
+    with pytest.raises(Refused) as e:
+        stage.attach("a", a, intent(DNS))
+    assert "no inner fence" in e.value.text
+    assert policy.status()["sessions"] == {} and a.sh("ip -o link").count("\n") == 1
+
+
+def test_memory_does_not_grow_with_what_was_done(fw, stage, policy, sandbox):
+    a = sandbox()
+    stage.attach("a", a, intent(DNS))
+
+    def resident():
+        with open(f"/proc/{fw.process.pid}/statm", encoding="ascii") as f:
+            return int(f.read().split()[1]) * 4
+
+    def work(n):
+        for i in range(n):
+            policy.set("a", intent(DNS, [grant(k + 1, f"10.{i % 200}.{k}.1/32") for k in range(20)]))
+            policy.call(180)
+    work(40)
+    before = resident()
+    work(200)
+    assert resident() < before + 2048, "KiB"
+    assert len(os.listdir(f"/proc/{fw.process.pid}/fd")) < 25

@@ -227,6 +227,7 @@ static int show(const Fw *f, char **ret) {
         _cleanup_free_ RulesetSession *sessions = calloc((size_t) f->n_sessions + 1, sizeof(*sessions));
         _cleanup_free_ char *outer = NULL, *inner = NULL;
         RulesetTable t = { .lockdown = f->lockdown, .pool_ipv4 = f->config.pool_ipv4, .pool_ipv6 = f->config.pool_ipv6,
+                .no_log = f->no_log,
                 .pools_are_others = f->host.collision[0] != 0,
                 .host_addresses = f->host.addresses, .n_host_addresses = f->host.n_addresses, .sessions = sessions };
         size_t len;

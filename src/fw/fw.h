@@ -53,7 +53,7 @@ struct Fw {
         uid_t ocsb_uid;
         StateConfig config;
         const char *config_path;
-        bool lockdown, table_broken;
+        bool lockdown, table_broken, no_log;
         uint64_t repairs, next_serial, next_until;
         unsigned n_clients;
         Session *by_id[BUCKETS], *sessions;

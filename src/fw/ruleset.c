@@ -233,6 +233,18 @@ static void pool_rules(FILE *f, const RulesetTable *t) {
         fprintf(f, "\t\tip6 daddr %s counter drop comment \"no session\"\n", net_prefix_format(&t->pool_ipv6, buf));
 }
 
+/* The log is of what was not refused inside already (refusal_chain()). Not of what goes to a sandbox: the host tells each interface
+ * of its multicast groups. */
+static void drop_chain(FILE *f, const RulesetTable *t, FwCounter reason) {
+        const char *name = fw_counter_to_string(reason);
+
+        fprintf(f, "\tchain drop_%s {\n", name);
+        if (reason != FW_COUNTER_INBOUND && !t->no_log)
+                fprintf(f, "\t\tlimit rate 30/minute burst 10 packets log prefix \"ocsb drops (%s): \"\n", name);
+        fprintf(f, "\t\t%s @count_%s drop\n\t\tcounter drop comment \"no session\"\n\t}\n",
+                        reason == FW_COUNTER_INBOUND ? "oifname" : "iifname", name);
+}
+
 static void base_chains(FILE *f, const RulesetTable *t) {
         static const FwCounter drops[] = { FW_COUNTER_SPOOFED, FW_COUNTER_RESOLVER, FW_COUNTER_PRIVATE, FW_COUNTER_HOST, FW_COUNTER_PROTOCOL,
                 FW_COUNTER_INBOUND };
@@ -291,11 +303,7 @@ static void base_chains(FILE *f, const RulesetTable *t) {
               "\t}\n",
                         f);
         for (size_t i = 0; i < ELEMENTSOF(drops); i++)
-                /* The log is of what was not refused inside already (refusal_chain()). */
-                fprintf(f, "\tchain drop_%s {\n\t\tlimit rate 30/minute burst 10 packets log prefix \"ocsb drops (%s): \"\n"
-                           "\t\t%s @count_%s drop\n\t\tcounter drop comment \"no session\"\n\t}\n",
-                                fw_counter_to_string(drops[i]), fw_counter_to_string(drops[i]), drops[i] == FW_COUNTER_INBOUND ? "oifname" : "iifname",
-                                fw_counter_to_string(drops[i]));
+                drop_chain(f, t, drops[i]);
         fputs("\tchain postrouting {\n"
               "\t\ttype nat hook postrouting priority srcnat; policy accept;\n",
                         f);

@@ -22,6 +22,7 @@ typedef struct RulesetSession {
 typedef struct RulesetTable {
         bool lockdown;
         NetPrefix pool_ipv4, pool_ipv6;
+        bool no_log; /* the kernel cannot */
         bool pools_are_others; /* the host has a route of its own there: its packets are none of our business */
         const NetAddress *host_addresses;
         size_t n_host_addresses;

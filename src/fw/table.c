@@ -25,10 +25,17 @@ int answer(Answer *a, int error, const char *format, ...) {
         return error;
 }
 
+static int load(Fw *f, const RulesetTable *t, char **ret_why) {
+        _cleanup_free_ char *text = NULL;
+        int r = ruleset_table(t, &text);
+
+        return r < 0 ? r : nft_apply(f->nft, text, ret_why);
+}
+
 static int build(Fw *f, char **ret_why) {
         _cleanup_free_ RulesetSession *sessions = NULL;
-        _cleanup_free_ char *text = NULL;
         RulesetTable t = { .lockdown = f->lockdown, .pool_ipv4 = f->config.pool_ipv4, .pool_ipv6 = f->config.pool_ipv6,
+                .no_log = f->no_log,
                 .pools_are_others = f->host.collision[0] != 0,
                 .host_addresses = f->host.addresses, .n_host_addresses = f->host.n_addresses };
         int r;
@@ -40,11 +47,17 @@ static int build(Fw *f, char **ret_why) {
                 sessions[t.n_sessions++] = (RulesetSession) { .slot = s->record.slot, .ipv4 = s->record.ipv4, .ipv6 = s->record.ipv6,
                         .intent = &s->record.intent };
         t.sessions = sessions;
-        r = ruleset_table(&t, &text);
-        if (r < 0)
-                return r;
         FAULT("fw.table.before-build");
-        r = nft_apply(f->nft, text, ret_why);
+        r = load(f, &t, ret_why);
+        if (r == -EIO && !t.no_log) {
+                /* A fence without a log is a fence; it is not given up because a kernel was built without nft_log. */
+                t.no_log = true;
+                if (load(f, &t, NULL) >= 0) {
+                        log_notice("The kernel lacks nft_log or nft_limit: dropped packets are counted, and not logged");
+                        f->no_log = true;
+                        r = 0;
+                }
+        }
         FAULT("fw.table.built");
         return r;
 }
@@ -130,6 +143,7 @@ int table_reload(Fw *f, Answer *a) {
                 if (r < 0)
                         return answer(a, r, "Out of memory");
         }
+        f->no_log = false; /* a module may have come since */
         r = host_read_routes(&f->host);
         if (r >= 0)
                 r = host_read_addresses(&f->host);

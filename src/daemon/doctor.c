@@ -177,22 +177,17 @@ static void examine_daemon(Findings *f, const Manager *m) {
                                 "This machine is locked down; 'ocsbctl lockdown off' lifts it.");
 }
 
-void doctor_run(Operation *op) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        Findings f = {};
+static int append_findings(sd_bus_message *reply, void *userdata) {
+        Manager *m = userdata;
+        Findings f = { .reply = reply };
 
-        f.r = sd_bus_message_new_method_return(op->message, &reply);
-        f.reply = reply;
-        if (f.r >= 0)
-                f.r = sd_bus_message_open_container(reply, 'a', "(sss)");
-        examine_kernel(&f, op->manager);
-        examine_services(&f, op->manager);
-        examine_firewall(&f, op->manager);
-        examine_daemon(&f, op->manager);
-        if (f.r >= 0)
-                f.r = sd_bus_message_close_container(reply);
-        if (f.r < 0)
-                operation_fail(op, ERROR_SETUP_FAILED, "The list could not be made; try again.");
-        else
-                operation_reply_message(op, reply);
+        examine_kernel(&f, m);
+        examine_services(&f, m);
+        examine_firewall(&f, m);
+        examine_daemon(&f, m);
+        return f.r;
+}
+
+void doctor_run(Operation *op) {
+        operation_reply_list(op, "(sss)", append_findings, op->manager);
 }

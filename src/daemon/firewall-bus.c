@@ -205,24 +205,20 @@ static int append_machine(sd_bus_message *m, const FwStatus *status) {
         return r < 0 ? r : append_addresses(m, "host-addresses", status->host_addresses, status->n_host_addresses);
 }
 
-static void on_status(const FwStatus *status, void *userdata) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        Operation *op = userdata;
-        int r;
+typedef struct StatusReply {
+        Operation *op;
+        const FwStatus *status;
+} StatusReply;
 
-        r = sd_bus_message_new_method_return(op->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "{sv}");
-        if (r >= 0)
-                r = append_machine(reply, status);
-        if (r >= 0)
-                r = append_sessions(reply, op, status, op->data != NULL);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                operation_fail(op, ERROR_SETUP_FAILED, "The status could not be made; try again.");
-        else
-                operation_reply_message(op, reply);
+static int append_status(sd_bus_message *reply, void *userdata) {
+        const StatusReply *s = userdata;
+        int r = append_machine(reply, s->status);
+
+        return r < 0 ? r : append_sessions(reply, s->op, s->status, s->op->data != NULL);
+}
+
+static void on_status(const FwStatus *status, void *userdata) {
+        operation_reply_list(userdata, "{sv}", append_status, &(StatusReply) { .op = userdata, .status = status });
 }
 
 static void status_all(Operation *op) {

@@ -6,37 +6,17 @@
 #include "base/log.h"
 #include "journal.h"
 #include "manager.h"
+#include "vtable.h"
 
-static int get_level(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        (void) bus;
-        (void) path;
-        (void) interface;
-        (void) property;
-        (void) userdata;
-        (void) error;
+PROPERTY_GETTER(get_level) {
         return sd_bus_message_append(reply, "s", log_level_to_string(log_get_max_level()));
 }
 
-static int get_target(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        (void) bus;
-        (void) path;
-        (void) interface;
-        (void) property;
-        (void) userdata;
-        (void) error;
+PROPERTY_GETTER(get_target) {
         return sd_bus_message_append(reply, "s", journal_target());
 }
 
-static int get_identifier(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        (void) bus;
-        (void) path;
-        (void) interface;
-        (void) property;
-        (void) userdata;
-        (void) error;
+PROPERTY_GETTER(get_identifier) {
         return sd_bus_message_append(reply, "s", "ocsbd");
 }
 

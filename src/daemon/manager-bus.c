@@ -6,20 +6,16 @@
 #include "manager.h"
 #include "operation.h"
 #include "options.h"
+#include "vtable.h"
 
 /* Properties: of the machine and the daemon, nothing of anybody's sessions but their number. */
 
-static int get_u32(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_u32) {
         Manager *m = userdata;
         GHashTableIter i;
         uint32_t n = 0;
         void *s;
 
-        (void) bus;
-        (void) path;
-        (void) interface;
-        (void) error;
         if (streq(property, "LandlockAbi"))
                 n = m->landlock_abi;
         else {
@@ -30,34 +26,15 @@ static int get_u32(sd_bus *bus, const char *path, const char *interface, const c
         return sd_bus_message_append(reply, "u", n);
 }
 
-static int get_version(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        (void) bus;
-        (void) path;
-        (void) interface;
-        (void) property;
-        (void) userdata;
-        (void) error;
+PROPERTY_GETTER(get_version) {
         return sd_bus_message_append(reply, "s", OCSB_VERSION);
 }
 
-static int get_locked_down(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        (void) bus;
-        (void) path;
-        (void) interface;
-        (void) property;
-        (void) error;
+PROPERTY_GETTER(get_locked_down) {
         return sd_bus_message_append(reply, "b", ((Manager *) userdata)->locked_down);
 }
 
-static int get_controllers(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
-        (void) bus;
-        (void) path;
-        (void) interface;
-        (void) property;
-        (void) error;
+PROPERTY_GETTER(get_controllers) {
         return sd_bus_message_append_strv(reply, ((Manager *) userdata)->controllers);
 }
 
@@ -133,16 +110,22 @@ static int compare_sessions(const void *a, const void *b) {
         return strcmp((*x)->record.id, (*y)->record.id);
 }
 
+static int append_sessions(sd_bus_message *reply, void *userdata) {
+        const GPtrArray *sessions = userdata;
+        int r = 0;
+
+        for (guint i = 0; r >= 0 && i < sessions->len; i++)
+                r = append_session(reply, sessions->pdata[i]);
+        return r;
+}
+
 /* all: every user's. */
 static void list_sessions(Operation *op, bool all) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         g_autoptr(GPtrArray) sessions = g_ptr_array_new();
-        Manager *m = op->manager;
         GHashTableIter i;
         void *p;
-        int r;
 
-        g_hash_table_iter_init(&i, m->sessions);
+        g_hash_table_iter_init(&i, op->manager->sessions);
         while (g_hash_table_iter_next(&i, NULL, &p)) {
                 const Session *s = p;
 
@@ -150,18 +133,7 @@ static void list_sessions(Operation *op, bool all) {
                         g_ptr_array_add(sessions, p);
         }
         g_ptr_array_sort(sessions, compare_sessions);
-
-        r = sd_bus_message_new_method_return(op->message, &reply);
-        if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(sosss)");
-        for (size_t k = 0; r >= 0 && k < sessions->len; k++)
-                r = append_session(reply, sessions->pdata[k]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
-        if (r < 0)
-                operation_fail(op, ERROR_SETUP_FAILED, "The list could not be made; try again.");
-        else
-                operation_reply_message(op, reply);
+        operation_reply_list(op, "(sosss)", append_sessions, sessions);
 }
 
 static void list_all(Operation *op) {
@@ -200,29 +172,22 @@ static void append_profile(const char *name, const char *description, const char
                                 l->reply, "(sss)", name, description ? description : "", origin);
 }
 
-static void list_profiles(Operation *op) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        Manager *m = op->manager;
-        ProfileList list = {};
+static int append_profiles(sd_bus_message *reply, void *userdata) {
+        ProfileList list = { .reply = reply };
 
-        if (!m->policy) {
+        policy_foreach_profile(userdata, append_profile, &list);
+        return list.r;
+}
+
+static void list_profiles(Operation *op) {
+        Manager *m = op->manager;
+
+        if (!m->policy)
                 operation_fail(op, ERROR_SETUP_FAILED,
                                 "The profiles and ceilings of this machine cannot be read: %s",
                                 m->policy_error);
-                return;
-        }
-        list.r = sd_bus_message_new_method_return(op->message, &reply);
-        list.reply = reply;
-        if (list.r >= 0)
-                list.r = sd_bus_message_open_container(reply, 'a', "(sss)");
-        if (list.r >= 0)
-                policy_foreach_profile(m->policy, append_profile, &list);
-        if (list.r >= 0)
-                list.r = sd_bus_message_close_container(reply);
-        if (list.r < 0)
-                operation_fail(op, ERROR_SETUP_FAILED, "The list could not be made; try again.");
         else
-                operation_reply_message(op, reply);
+                operation_reply_list(op, "(sss)", append_profiles, m->policy);
 }
 
 /* For methods without arguments that need no more than their rule. */
@@ -248,9 +213,9 @@ static int method_doctor(sd_bus_message *m, void *userdata, sd_bus_error *error)
 /* Pending requests */
 
 typedef struct PendingList {
+        const Operation *op;
         sd_bus_message *reply;
         uint64_t now;
-        uid_t uid;
         bool all;
         int r;
 } PendingList;
@@ -258,28 +223,24 @@ typedef struct PendingList {
 static void append_pending(const PendingRequest *p, void *userdata) {
         PendingList *l = userdata;
 
-        if (l->r < 0 || (!l->all && p->uid != l->uid))
+        if (l->r < 0 || (!l->all && p->uid != l->op->client->uid))
                 return;
         l->r = sd_bus_message_append(l->reply, "(uusssu)", p->number, (uint32_t) p->uid, p->action,
                         p->message, p->digest, (uint32_t) ((p->expires - l->now) / USEC_PER_SEC));
 }
 
-static void list_pending(Operation *op, bool all) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        PendingList list = { .now = manager_now(op->manager), .uid = op->client->uid, .all = all };
+static int append_requests(sd_bus_message *reply, void *userdata) {
+        PendingList *l = userdata;
 
-        list.r = sd_bus_message_new_method_return(op->message, &reply);
-        list.reply = reply;
-        if (list.r >= 0)
-                list.r = sd_bus_message_open_container(reply, 'a', "(uusssu)");
-        if (list.r >= 0)
-                pending_foreach(op->manager->pending, list.now, append_pending, &list);
-        if (list.r >= 0)
-                list.r = sd_bus_message_close_container(reply);
-        if (list.r < 0)
-                operation_fail(op, ERROR_SETUP_FAILED, "The list could not be made; try again.");
-        else
-                operation_reply_message(op, reply);
+        l->reply = reply;
+        pending_foreach(l->op->manager->pending, l->now, append_pending, l);
+        return l->r;
+}
+
+static void list_pending(Operation *op, bool all) {
+        PendingList list = { .op = op, .now = manager_now(op->manager), .all = all };
+
+        operation_reply_list(op, "(uusssu)", append_requests, &list);
 }
 
 static void pending_all(Operation *op) {

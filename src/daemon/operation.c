@@ -87,6 +87,23 @@ void operation_reply(Operation *op, const char *types, ...) {
         operation_free(op);
 }
 
+void operation_reply_list(Operation *op, const char *element, OperationAppend append, void *userdata) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(op->message, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', element);
+        if (r >= 0)
+                r = append(reply, userdata);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                operation_fail(op, ERROR_SETUP_FAILED, "The list could not be made; try again.");
+        else
+                operation_reply_message(op, reply);
+}
+
 void operation_fail_with(Operation *op, const sd_bus_error *error) {
         log_send_failure(op, sd_bus_reply_method_error(op->message, error));
         operation_free(op);

@@ -72,6 +72,9 @@ void operation_add_detail(Operation *op, const char *key, const char *value);
 
 /* Each ends the operation. */
 void operation_reply(Operation *op, const char *types, ...);
+/* A container of that element ("(sss)", "{sv}", …) as the only argument; append adds to it what there is. */
+typedef int (*OperationAppend)(sd_bus_message *reply, void *userdata);
+void operation_reply_list(Operation *op, const char *element, OperationAppend append, void *userdata);
 void operation_reply_message(Operation *op, sd_bus_message *reply);
 void operation_fail(Operation *op, ErrorCode code, const char *format, ...) _printf_(3, 4);
 void operation_fail_with(Operation *op, const sd_bus_error *error);

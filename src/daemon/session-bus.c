@@ -14,6 +14,7 @@
 #include "manager.h"
 #include "operation.h"
 #include "options.h"
+#include "vtable.h"
 
 /* How long Terminate and Remove wait for the builder before they say that it takes longer. */
 #define END_TIMEOUT_USEC (20 * USEC_PER_SEC)
@@ -42,15 +43,12 @@ static int check_getter(sd_bus *bus, const Session *s, sd_bus_error *error) {
 
 /* Properties */
 
-static int get_string(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_string) {
         Session *s = userdata;
         const SessionState *r = &s->record;
         const char *value;
         int k;
 
-        (void) path;
-        (void) interface;
         k = check_getter(bus, s, error);
         if (k < 0)
                 return k;
@@ -67,13 +65,10 @@ static int get_string(sd_bus *bus, const char *path, const char *interface, cons
         return sd_bus_message_append(reply, "s", value ? value : "");
 }
 
-static int get_u32(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_u32) {
         Session *s = userdata;
         int r;
 
-        (void) path;
-        (void) interface;
         r = check_getter(bus, s, error);
         if (r < 0)
                 return r;
@@ -81,13 +76,10 @@ static int get_u32(sd_bus *bus, const char *path, const char *interface, const c
                         streq(property, "OwnerUid") ? (uint32_t) s->record.uid : s->record.monitor_pid);
 }
 
-static int get_usec(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_usec) {
         Session *s = userdata;
         int r;
 
-        (void) path;
-        (void) interface;
         r = check_getter(bus, s, error);
         if (r < 0)
                 return r;
@@ -95,14 +87,10 @@ static int get_usec(sd_bus *bus, const char *path, const char *interface, const 
                         streq(property, "CreatedUsec") ? s->record.created_usec : s->last_used_usec);
 }
 
-static int get_resolved(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_resolved) {
         Session *s = userdata;
         int r;
 
-        (void) path;
-        (void) interface;
-        (void) property;
         r = check_getter(bus, s, error);
         if (r < 0)
                 return r;
@@ -110,15 +98,11 @@ static int get_resolved(sd_bus *bus, const char *path, const char *interface, co
 }
 
 /* Of network "nat"; what ocsb-fw said last. */
-static int get_addresses(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_addresses) {
         Session *s = userdata;
         const FirewallSession *f;
         int r;
 
-        (void) path;
-        (void) interface;
-        (void) property;
         r = check_getter(bus, s, error);
         if (r < 0)
                 return r;
@@ -134,16 +118,12 @@ static int get_addresses(sd_bus *bus, const char *path, const char *interface, c
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-static int get_grants(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_grants) {
         static const NetIntent none = {};
         Session *s = userdata;
         const FirewallSession *f;
         int r;
 
-        (void) path;
-        (void) interface;
-        (void) property;
         r = check_getter(bus, s, error);
         if (r < 0)
                 return r;
@@ -155,28 +135,20 @@ static int method_update(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return network_update(m, userdata, error);
 }
 
-static int get_execs(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_execs) {
         Session *s = userdata;
         int r;
 
-        (void) path;
-        (void) interface;
-        (void) property;
         r = check_getter(bus, s, error);
         if (r < 0)
                 return r;
         return sd_bus_message_append_array(reply, 'u', s->running, s->n_running * sizeof(uint32_t));
 }
 
-static int get_proven(sd_bus *bus, const char *path, const char *interface, const char *property,
-                sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+PROPERTY_GETTER(get_proven) {
         Session *s = userdata;
         int r;
 
-        (void) path;
-        (void) interface;
-        (void) property;
         r = check_getter(bus, s, error);
         if (r < 0)
                 return r;

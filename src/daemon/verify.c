@@ -80,33 +80,30 @@ static bool is_pointless(Operation *op) {
         return true;
 }
 
-static void reply(Operation *op) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        Verify *v = op->data;
-        unsigned failures = 0;
-        int r;
+static int append_rows(sd_bus_message *m, void *userdata) {
+        const GPtrArray *rows = userdata;
+        int r = 0;
 
-        drop_throwaway(v);
-        r = sd_bus_message_new_method_return(op->message, &m);
-        if (r >= 0)
-                r = sd_bus_message_open_container(m, 'a', "(sssssb)");
-        for (guint i = 0; r >= 0 && i < v->rows->len; i++) {
-                const VerifyRow *row = v->rows->pdata[i];
+        for (guint i = 0; r >= 0 && i < rows->len; i++) {
+                const VerifyRow *row = rows->pdata[i];
 
-                failures += !row->ok;
                 r = sd_bus_message_append(m, "(sssssb)", row->target, row->what, row->fence, row->expected, row->seen,
                                 (int) row->ok);
         }
-        if (r >= 0)
-                r = sd_bus_message_close_container(m);
-        if (r < 0) {
-                operation_fail(op, ERROR_SETUP_FAILED, "The table could not be made; try again.");
-                return;
-        }
+        return r;
+}
+
+static void reply(Operation *op) {
+        Verify *v = op->data;
+        unsigned failures = 0;
+
+        drop_throwaway(v);
+        for (guint i = 0; i < v->rows->len; i++)
+                failures += !((const VerifyRow *) v->rows->pdata[i])->ok;
         log_record(failures > 0 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, &LOG_CONTEXT_NONE, MSGID_FIREWALL_CHANGED,
                         "The firewall was verified for uid %u: %u of %u rows are not as expected", (unsigned) op->client->uid,
                         failures, v->rows->len);
-        operation_reply_message(op, m);
+        operation_reply_list(op, "(sssssb)", append_rows, v->rows);
 }
 
 /* Trying */

@@ -4,6 +4,7 @@
  * and a user namespace of its own, whose ids are those of the images on the disk; no network; three capabilities, over the store's
  * files only; descriptors of the store and the source, and no path. How it is started is in sys/userns.h. */
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <linux/capability.h>
 #include <locale.h>

@@ -12,8 +12,8 @@ from conftest import DAEMON, SOURCE, list_all
 from test_restart import GONE, check_nothing_half_built
 
 POINTS = sorted({name for path in (SOURCE / "src").rglob("*.c") for name in re.findall(r'\bFAULT\("([^"]+)"\)', path.read_text())
-                 # Of sessions with a network, and of ocsb-fw: tests/root/test-network.c, tests/fw.
-                 if not name.startswith(("network.", "fw."))})
+                 # Of sessions with a network, of ocsb-fw and of ocsb-import: tests/root/test-network.c, tests/fw, tests/import.
+                 if not name.startswith(("network.", "fw.", "import.", "store."))})
 BUILT_WITH_FAULTS = DAEMON.exists() and b"OCSB_FAULT_ONCE" in DAEMON.read_bytes()
 
 

@@ -233,6 +233,16 @@ static void pool_rules(FILE *f, const RulesetTable *t) {
         fprintf(f, "\t\tip6 daddr %s counter drop comment \"no session\"\n", net_prefix_format(&t->pool_ipv6, buf));
 }
 
+/* Whatever its interface is called by now: one that root has renamed is no way out. */
+static void source_rules(FILE *f, const RulesetTable *t) {
+        char buf[NET_ADDRESS_TEXT_MAX];
+
+        if (t->pools_are_others)
+                return;
+        fprintf(f, "\t\tip saddr %s counter drop comment \"no session\"\n", net_prefix_format(&t->pool_ipv4, buf));
+        fprintf(f, "\t\tip6 saddr %s counter drop comment \"no session\"\n", net_prefix_format(&t->pool_ipv6, buf));
+}
+
 /* The log is of what was not refused inside already (refusal_chain()). Not of what goes to a sandbox: the host tells each interface
  * of its multicast groups. */
 static void drop_chain(FILE *f, const RulesetTable *t, FwCounter reason) {
@@ -261,11 +271,14 @@ static void base_chains(FILE *f, const RulesetTable *t) {
               "\t\toifname \"ocsb*\" goto incoming\n",
                         f);
         pool_rules(f, t);
+        source_rules(f, t);
         fputs("\t}\n"
               "\tchain input {\n"
               "\t\ttype filter hook input priority filter - 10; policy accept;\n"
-              "\t\tiifname \"ocsb*\" goto drop_host\n"
-              "\t}\n"
+              "\t\tiifname \"ocsb*\" goto drop_host\n",
+                        f);
+        source_rules(f, t);
+        fputs("\t}\n"
               "\tchain output {\n"
               "\t\ttype filter hook output priority filter - 10; policy accept;\n"
               "\t\tjump lockdown\n"

@@ -64,6 +64,29 @@ def memory(result, idle=None):
     return (level["pss_kib"] - levels[0]["pss_kib"]) / level["idle"] if level else None
 
 
+def network_level(result, present):
+    levels = result.get("network", {}).get("levels", [])
+    return next((level for level in levels if level["present"] == present), None)
+
+
+def network_added(result):
+    """What nat adds to a create beside 100 others, in units of the "true" of the same round."""
+    level = network_level(result, 100)
+    return (level["create-nat"]["p50_ms"] - level["create-none"]["p50_ms"]) / level["true"]["p50_ms"] if level else None
+
+
+def network_growth(result):
+    levels = result.get("network", {}).get("levels", [])
+    return levels[-1]["add"]["p50_ms"] / levels[0]["add"]["p50_ms"] if len(levels) > 1 else None
+
+
+def forward_ratio(what, beside):
+    def value(result):
+        rows = result.get("network", {}).get("forward", {})
+        return ratio(rows.get("ours", {}).get(what, {}).get("p50_per_s"), rows.get(beside, {}).get(what, {}).get("p50_per_s"))
+    return value
+
+
 # What performance.md aims for: name, value of a result, limit, whether more is better, unit.
 TARGETS = (
     ("create over D-Bus / floor", lambda r: ratio(p50(r, "bus-create"), p50(r, "floor")), 1.3, False, "×"),
@@ -76,6 +99,10 @@ TARGETS = (
     ("create beside idle sessions / alone", growth, 1.2, False, "×"),
     ("memory of an idle session", memory, 350, False, "KiB"),
     ("bytes out of a sandbox / plain pipe", lambda r: ratio(rate(r, "pipe-exec"), rate(r, "pipe-plain")), 0.9, True, "×"),
+    ("network nat in a create, beside 100", network_added, 2.5, False, "true"),
+    ("add a network, beside most / beside 1", network_growth, 1.5, False, "×"),
+    ("connections/s, ours / reference set-up", forward_ratio("connects", "seed"), 0.9, True, "×"),
+    ("bytes/s, ours / no rules", forward_ratio("bytes", "none"), 0.8, True, "×"),
 )
 
 
@@ -177,6 +204,33 @@ def print_growth(result, out):
               f"{number(memory(result, level['idle']), 0):>15}", file=out)
 
 
+NETWORK_ROWS = (("add", "add a session's network, asked of ocsb-fw"), ("remove", "remove it"),
+                ("nft-reload", "nft -f of the same policy, whole"), ("netavark-add", "netavark setup"),
+                ("netavark-remove", "netavark teardown"), ("create-none", "create to READY, network none"),
+                ("create-nat", "create to READY, network nat"), ("remove-none", "remove, network none"),
+                ("remove-nat", "remove, network nat"), ("true", "true"))
+FORWARD_ROWS = (("none", "no rules"), ("masquerade", "masquerading alone"), ("seed", "the reference set-up's rules, docker0"),
+                ("ours", "ours, both fences"))
+
+
+def print_network(network, out):
+    for what, why in network.get("skipped", {}).items():
+        print(f"left out of the network: {what}: {why}", file=out)
+    levels = network.get("levels", [])
+    if levels:
+        print(f"\n{'ms, p50 and p99, beside so many networks':<46}" + "".join(f"{level['present']:>18}" for level in levels), file=out)
+    for name, label in NETWORK_ROWS if levels else ():
+        cells = (level.get(name) for level in levels)
+        print(f"{label:<46}" + "".join(f"{c['p50_ms']:>10.3f}{c['p99_ms']:>8.2f}" if c else f"{'':>18}" for c in cells), file=out)
+    rows = network.get("forward", {})
+    if rows:
+        print(f"\n{'through the host':<46}{'IPv4 GB/s':>12}{'IPv6 GB/s':>12}{'connections/s':>15}", file=out)
+    for name, label in FORWARD_ROWS if rows else ():
+        cells = [rows.get(name, {}).get(what, {}).get("p50_per_s") for what in ("bytes", "bytes-ipv6", "connects")]
+        print(f"{label:<46}{number(cells[0] and cells[0] / 1e9):>12}{number(cells[1] and cells[1] / 1e9):>12}{number(cells[2], 0):>15}",
+              file=out)
+
+
 def print_table(result, out):
     h = result["host"]
     print(f"\nocsb {result['commit'] or '?'}, {result['date']}: {h['cpus']} CPUs, {h['memory_gib']} GiB, Linux {h['linux']}"
@@ -186,6 +240,8 @@ def print_table(result, out):
         print_rates(result, out)
     if result.get("growth"):
         print_growth(result, out)
+    if result.get("network"):
+        print_network(result["network"], out)
     print(f"\n{'target':<40}{'is':>12}{'wanted':>14}", file=out)
     for name, value_of, limit, more, unit in TARGETS:
         value = value_of(result)

@@ -24,7 +24,7 @@ from world import POOLS, World  # noqa: E402
 def pytest_addoption(parser):
     group = parser.getgroup("network")
     group.addoption("--network-rounds", type=int, default=1, help="how often crash, drift and coexistence tests are repeated")
-    group.addoption("--network-kills", type=int, default=40, help="kills of ocsb-fw in the crash test (1000 before a release)")
+    group.addoption("--network-kills", type=int, default=15, help="kills of ocsb-fw in the crash test (1000 before a release)")
     group.addoption("--network-sessions", type=int, default=60, help="sessions in the test of many (1000 before a release)")
     group.addoption("--network-tuples", type=int, default=10000, help="random forbidden destinations for each fence")
     group.addoption("--network-seed", type=int, default=None, help="of the random destinations; default: another each time")
@@ -117,3 +117,29 @@ def make_sandbox(world, stack, openclaw, sender):
 @pytest.fixture
 def sandbox(make_sandbox):
     return make_sandbox()
+
+
+class Rulesets:
+    """What real packages load, from the files beside this one; the version is in a file's name."""
+
+    def __init__(self):
+        self.directory = pathlib.Path(__file__).parent / "rulesets"
+
+    def text(self, name, suffix):
+        return next(self.directory.glob(f"{name}-*.{suffix}")).read_text(encoding="utf-8")
+
+    @property
+    def firewalld(self):
+        return self.text("firewalld", "nft")
+
+    def load(self, namespace, name):
+        if name == "firewalld":
+            namespace.nft(self.firewalld)
+            return
+        for program, suffix in (("iptables-nft-restore", "ipv4"), ("ip6tables-nft-restore", "ipv6")):
+            namespace.run([program, "--noflush"], stdin=self.text(name, suffix))
+
+
+@pytest.fixture(scope="session")
+def rulesets():
+    return Rulesets()

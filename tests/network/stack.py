@@ -4,13 +4,14 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 
-from client import Bus, BusError, User, being
+from client import ROOT, Bus, BusError, User
 from namespace import Namespace
 
 LOG = pathlib.Path("/run/with-ocsb/log/ocsbd")
@@ -46,6 +47,11 @@ def processes():
                 yield int(name), int(ppid), head.partition("(")[2], state
 
 
+def same_rules(a, b):
+    """Whatever the order of sets and chains, which is that of their making."""
+    return sorted(re.findall(r"[^\s,{}]+", a)) == sorted(re.findall(r"[^\s,{}]+", b))
+
+
 class Stack:
     def __init__(self, host):
         self.host = host
@@ -60,10 +66,10 @@ class Stack:
         return wait_until(lambda: self.child("ocsb-fw"), what="ocsb-fw runs")
 
     def answers(self):
+        """ocsbd does, and ocsb-fw is there."""
         try:
             with Bus() as bus:
-                bus.sessions()
-            return True
+                return bus.get(ROOT, "org.openclaw.Sandbox1.Firewall", "Active")
         except (BusError, OSError):
             return False
 
@@ -109,7 +115,7 @@ class Stack:
     def repaired(self, wanted, seconds=5):
         """How long until the outer fence is as it was."""
         begin = time.monotonic()
-        wait_until(lambda: self.table() == wanted, seconds, what="the table is as it was before")
+        wait_until(lambda: same_rules(self.table(), wanted), seconds, what="the table is as it was before")
         return time.monotonic() - begin
 
 
@@ -123,13 +129,13 @@ class Sandbox:
         shutil.copy(sender, self.directory / "sender")
         os.chmod(self.directory / "sender", 0o755)
         os.chown(self.directory, user.uid, user.gid)
-        with being(user):
-            fd = os.open(self.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        # As root, not as the user: effective ids belong to all threads, and others of ours need theirs.
+        fd = os.open(self.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self.session = bus.create(profile="internet", workspace=fd, **values)
         finally:
             os.close(fd)
-        self.id = self.session.id
+        self.id, self.proven = self.session.id, None
         self._namespace = None
 
     @property
@@ -144,6 +150,18 @@ class Sandbox:
                         break
         return self._namespace
 
+    def prove(self):
+        """Waits for the self-probe, which ends a session whose fences are open; and which takes a rejection that it does not hear of
+        for none: a sender before it uses up the kernel's limit of ICMP errors."""
+        if not self.proven:
+            self.proven = self.session.proven()
+            assert self.proven and all(result == "held" for result, _ in self.proven.values()), self.proven
+
+    def break_inner(self):
+        """Opens the fence inside, as nobody but root can."""
+        self.prove()
+        self.namespace.nft("".join(f"insert rule {INNER} {chain} accept\n" for chain in ("output", "input")))
+
     def addresses(self):
         """Its own, IPv4 and IPv6; None for what it has not."""
         text = self.namespace.run(["ip", "-o", "addr", "show", "dev", "eth0", "scope", "global"])
@@ -153,9 +171,7 @@ class Sandbox:
     @property
     def interface(self):
         """On the host."""
-        index = self.namespace.run(["cat", "/sys/class/net/eth0/iflink"], check=False).strip()
-        if not index.isdigit():
-            index = self.namespace.run(["ip", "-o", "link", "show", "eth0"]).split("@if")[1].split(":")[0]
+        index = self.namespace.run(["ip", "-o", "link", "show", "eth0"]).split("@if")[1].split(":")[0]
         text = self.stack.host.run(["ip", "-o", "link"])
         return next(line.split()[1].partition("@")[0] for line in text.splitlines() if line.startswith(index + ":"))
 
@@ -164,6 +180,7 @@ class Sandbox:
         return self.finish(self.start_spray(lines, seconds, rounds))
 
     def start_spray(self, lines, seconds=None, rounds=1):
+        self.prove()
         name = f"targets-{time.monotonic_ns()}"
         (self.directory / name).write_text("\n".join(lines) + "\n")
         out_r, out_w = os.pipe()
@@ -178,11 +195,13 @@ class Sandbox:
         with os.fdopen(out_r) as f:
             text = f.read()
         outcome = running.wait(timeout)
-        assert outcome.code == 0, (outcome, text)
+        assert outcome.code == 0 and not outcome.signal, f"{outcome}\n{text}\n{read(LOG)[-2000:]}"
         return {line.split()[0]: int(line.split()[1]) for line in text.splitlines() if line}
 
     def python(self, script, *args, timeout=30):
-        return self.session.run(["/usr/bin/python3", "-I", "-c", script, *map(str, args)], timeout=timeout)
+        done = self.session.run(["/usr/bin/python3", "-I", "-c", script, *map(str, args)], timeout=timeout)
+        assert not done.signal and not done.failed, f"{done}\n{read(LOG)[-2000:]}"
+        return done
 
     def fetch(self, address, port=80, seconds=2):
         """The page of a server, or None."""

@@ -148,7 +148,7 @@ def test_both_fences_hold_against_random_destinations(world, sandbox, lines):
 
 def test_the_outer_fence_alone_holds(world, sandbox, lines):
     """Somebody has broken the one inside."""
-    sandbox.namespace.run(["nft", "flush", "ruleset"])
+    sandbox.break_inner()
     with world.nothing_forbidden_arrives():
         sandbox.spray(lines + PUBLIC)
         assert came_through(world)
@@ -169,7 +169,7 @@ def test_the_inner_fence_alone_holds(world, stack, sandbox, lines):
 def test_these_tests_can_fail(world, stack, sandbox, lines):
     """Without both fences the same spray reaches the LLM server, the host, metadata and foreign resolvers, and is seen there."""
     wanted = stack.table()
-    sandbox.namespace.run(["nft", "flush", "ruleset"])
+    sandbox.break_inner()
     with stack.frozen_fw():
         world.host.nft("flush ruleset")
         world.clear()
@@ -196,7 +196,7 @@ def test_the_sandbox_cannot_change_its_network(sandbox, argv):
 
 def test_a_spoofed_source_does_not_leave(world, sandbox):
     """By somebody who has broken the fence inside and has rights there."""
-    sandbox.namespace.run(["nft", "flush", "ruleset"])
+    sandbox.break_inner()
     sandbox.namespace.ip("addr add 198.18.77.77/32 dev eth0", "addr add 192.168.50.99/32 dev eth0", "addr add fd50::99/128 dev eth0 nodad")
     with world.nothing_forbidden_arrives():
         for source in ("198.18.77.77", "192.168.50.99", "fd50::99"):
@@ -221,7 +221,7 @@ def test_two_sandboxes_cannot_reach_each_other(world, make_sandbox):
     assert all(a.fetch(x, 8080, 0.5) is None for x in addresses)
     assert not witness.seen()
     # The fence inside a is gone: the outer one, and then b's own, still hold.
-    a.namespace.run(["nft", "flush", "ruleset"])
+    a.break_inner()
     a.spray([f"{k} {x} {p}" for x in addresses for k in ("tcp", "udp", "udplite") for p in (8080, 22)], rounds=20)
     assert not witness.seen()
     # And the witness is no blind one.

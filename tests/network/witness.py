@@ -11,7 +11,8 @@ import threading
 PROTOCOLS = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 33: "dccp", 58: "icmp", 132: "sctp", 136: "udplite"}
 NAMES = {name: number for number, name in PROTOCOLS.items()}
 
-# Before everything, connection tracking included. Not counted: what a kernel says by itself to find its neighbours and groups.
+# Before everything, connection tracking included. Not counted: what a kernel says by itself to find its neighbours and groups, and
+# the resets with which the host answers what still comes for a connection that was cut.
 RULES = """
 table inet witness
 delete table inet witness
@@ -25,6 +26,7 @@ table inet witness {
     iifname "lo" accept
     meta l4proto igmp accept
     icmpv6 type { 130, 131, 132, 133, 134, 135, 136, 137, 143 } accept
+    tcp flags & rst == rst accept
     meta nfproto ipv4 meta l4proto { tcp, udp, udplite, sctp, dccp } update @ports_ipv4 { ip daddr . meta l4proto . th dport counter } accept
     meta nfproto ipv6 meta l4proto { tcp, udp, udplite, sctp, dccp } update @ports_ipv6 { ip6 daddr . meta l4proto . th dport counter } accept
     meta nfproto ipv4 update @other_ipv4 { ip daddr . meta l4proto counter }

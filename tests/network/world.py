@@ -15,7 +15,7 @@ In internet, lan and metadata any address is a local one, so whatever is let thr
 import collections
 import contextlib
 import ipaddress
-import os
+import itertools
 import socket
 import time
 
@@ -52,7 +52,7 @@ class World:
         """sources: whose packets are forbidden in the host itself."""
         self.host = host or Namespace("host")
         self.internet, self.lan, self.metadata = Namespace("internet"), Namespace("lan"), Namespace("metadata")
-        self.more = []  # namespaces made later
+        self.more, self.numbers = [], itertools.count()  # namespaces made later
         self.servers = servers.Servers()
         self._wire()
         self.witnesses = [Witness(n) for n in (self.internet, self.lan, self.metadata)]
@@ -119,7 +119,7 @@ class World:
         return {s: n for s, n in self.seen().items() if not permitted(s, allowed)}
 
     @contextlib.contextmanager
-    def nothing_forbidden_arrives(self, allowed=(), settle=0.3):
+    def nothing_forbidden_arrives(self, allowed=(), settle=0.2):
         """with world.nothing_forbidden_arrives(): …; the failure names who got how many packets of what."""
         self.clear()
         yield
@@ -133,7 +133,7 @@ class World:
         self.more.append(n)
         n.sysctl(ipv6__conf__default__accept_dad=0)
         self.host.ip(f"link add {host_interface} type bridge")
-        port = f"p{len(self.more)}-{os.getpid() % 10000}"
+        port = f"port{next(self.numbers)}"
         veth(self.host, port, n, "eth0")
         self.host.ip(f"link set {port} master {host_interface}", f"link set {host_interface} up",
                      *(f"addr add {a} dev {host_interface}{' nodad' if is_ipv6(a) else ''}" for a in host_addresses))

@@ -24,7 +24,7 @@ from world import POOLS, World  # noqa: E402
 def pytest_addoption(parser):
     group = parser.getgroup("network")
     group.addoption("--network-rounds", type=int, default=1, help="how often crash, drift and coexistence tests are repeated")
-    group.addoption("--network-kills", type=int, default=15, help="kills of ocsb-fw in the crash test (1000 before a release)")
+    group.addoption("--network-kills", type=int, default=8, help="kills of ocsb-fw in the crash test (1000 before a release)")
     group.addoption("--network-sessions", type=int, default=60, help="sessions in the test of many (1000 before a release)")
     group.addoption("--network-tuples", type=int, default=10000, help="random forbidden destinations for each fence")
     group.addoption("--network-seed", type=int, default=None, help="of the random destinations; default: another each time")

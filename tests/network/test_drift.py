@@ -67,7 +67,7 @@ def test_t81_nothing_leaks_and_it_is_repaired_after(world, stack, sandbox, chang
     assert sandbox.fetch(WEB[0]).startswith("internet")
 
 
-def test_t81_a_flush_every_few_milliseconds(world, stack, sandbox, pytestconfig):
+def test_t81_a_flush_every_few_milliseconds(world, stack, sandbox):
     """Who repairs must not be worn out, and what the one inside holds, it holds for long."""
     wanted = stack.table()
     with world.nothing_forbidden_arrives():

@@ -82,22 +82,19 @@ static int check_user(const char *user, Reason *reason) {
         return 0;
 }
 
-/* Docker writes "PATH" without "=" for a variable to be taken from its caller: there is nothing to take, so it is left out. */
-static int check_env(ImageConfig *c, Reason *reason) {
+/* Docker writes "PATH" without "=" for a variable to be taken from its caller: there is nothing to take, so it is left out, like names that no
+ * shell knows. */
+static void drop_odd_env(ImageConfig *c) {
         size_t n = 0;
 
         for (size_t i = 0; i < c->n_env; i++)
-                if (!strchr(c->env[i], '='))
-                        free(c->env[i]);
-                else
+                if (env_assignment_valid(c->env[i]))
                         c->env[n++] = c->env[i];
+                else
+                        free(c->env[i]);
         for (size_t i = n; i < c->n_env; i++)
                 c->env[i] = NULL;
         c->n_env = n;
-        for (size_t i = 0; i < n; i++)
-                if (!env_assignment_valid(c->env[i]))
-                        return reason_set(reason, -EBADMSG, WHAT ": Env \"%s\" is no NAME=value", c->env[i]);
-        return 0;
 }
 
 static int get_layers(json_t *root, ImageConfig *c, Reason *reason) {
@@ -166,13 +163,12 @@ int image_config_parse(const char *text, size_t n, ImageConfig *ret, Reason *rea
         if (r >= 0)
                 r = get_strings(config, "Env", CONFIG_ENV_MAX, &c.env, &c.n_env, reason);
         if (r >= 0)
-                r = check_env(&c, reason);
-        if (r >= 0)
                 r = get_strings(config, "Entrypoint", CONFIG_ARGS_MAX, &c.entrypoint, &c.n_entrypoint, reason);
         if (r >= 0)
                 r = get_strings(config, "Cmd", CONFIG_ARGS_MAX, &c.cmd, &c.n_cmd, reason);
         if (r < 0)
                 return r;
+        drop_odd_env(&c);
         *ret = c;
         c = (ImageConfig) {};
         return 0;

@@ -10,7 +10,7 @@
 #include "base/text.h"
 
 int reason_set(Reason *r, int error, const char *format, ...) {
-        _cleanup_free_ char *safe = NULL, *text = NULL;
+        _cleanup_free_ char *text = NULL;
         va_list ap;
         int n;
 
@@ -24,8 +24,13 @@ int reason_set(Reason *r, int error, const char *format, ...) {
                 return error;
         }
         /* Shortened in the middle, where a long name is: the end says what is wrong. A character may take four bytes. */
-        safe = text_escape(text, strlen(text), (sizeof(r->text) - 1) / 4);
-        if (safe && strlen(safe) < sizeof(r->text))
-                strcpy(r->text, safe);
+        for (size_t max = sizeof(r->text) - 1; !r->text[0] && max >= (sizeof(r->text) - 1) / 4; max /= 2) {
+                _cleanup_free_ char *safe = text_escape(text, strlen(text), max);
+
+                if (!safe)
+                        return error;
+                if (strlen(safe) < sizeof(r->text))
+                        strcpy(r->text, safe);
+        }
         return error;
 }

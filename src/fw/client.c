@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "fw/foreign.h"
 #include "fw/fw.h"
 #include "fw/inner.h"
 #include "fw/ruleset.h"
@@ -179,10 +180,13 @@ static void on_counter(uint32_t slot, FwCounter reason, uint64_t packets, uint64
 }
 
 static char *problems(const Fw *f) {
+        _cleanup_free_ char *drops = NULL;
         char *text = NULL;
 
-        if (asprintf(&text, "%s%s%s", f->host.collision, f->host.collision[0] ? "\n" : "",
-                            f->table_broken ? "nftables refuses table inet " RULESET_TABLE "; ocsb-fw's log says why\n" : "") < 0)
+        (void) foreign_drops(nft_query_socket(f->nft), &drops);
+        if (asprintf(&text, "%s%s%s%s", f->host.collision, f->host.collision[0] ? "\n" : "",
+                            f->table_broken ? "nftables refuses table inet " RULESET_TABLE "; ocsb-fw's log says why\n" : "",
+                            drops ? drops : "") < 0)
                 return NULL;
         return text;
 }

@@ -76,6 +76,10 @@ uint32_t nft_port(const Nft *n) {
         return n->port;
 }
 
+int nft_query_socket(const Nft *n) {
+        return n->query;
+}
+
 int nft_apply(Nft *n, const char *text, char **ret_why) {
         const char *said;
         int r;

@@ -16,6 +16,8 @@ DEFINE_CLEANUP(Nft, nft_free)
 int nft_apply(Nft *n, const char *text, char **ret_why);
 /* The port of its socket: how notifications of own transactions are known. */
 uint32_t nft_port(const Nft *n);
+/* Its other socket, for questions. Borrowed. */
+int nft_query_socket(const Nft *n);
 /* The kernel's number of the last transaction in this namespace; 0 when it cannot be asked. */
 uint32_t nft_generation(Nft *n);
 

@@ -98,6 +98,8 @@ int landlock_allow(int ruleset_fd, unsigned abi, int path_fd, unsigned access) {
                 /* Never MAKE_CHAR or MAKE_BLOCK. */
                 attr.allowed |= FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG |
                                 FS_MAKE_SOCK | FS_MAKE_FIFO | FS_MAKE_SYM | FS_REFER | FS_TRUNCATE;
+        if (access & LANDLOCK_CHAR)
+                attr.allowed |= FS_MAKE_CHAR;
         if (access & LANDLOCK_DEVICE)
                 attr.allowed |= FS_IOCTL_DEV | FS_WRITE_FILE;
         if (!S_ISDIR(st.st_mode))

@@ -16,6 +16,7 @@ typedef enum LandlockAccess {
         LANDLOCK_WRITE = 1 << 1,
         LANDLOCK_EXEC = 1 << 2,
         LANDLOCK_DEVICE = 1 << 3, /* ioctl on devices */
+        LANDLOCK_CHAR = 1 << 4,   /* make character devices: overlayfs's whiteouts. Never for a sandbox */
 } LandlockAccess;
 
 /* A ruleset that handles every file system right of the ABI, and from ABI 6 on keeps abstract sockets and signals

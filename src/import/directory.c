@@ -25,6 +25,13 @@ typedef struct Level {
         size_t n, next, path_len; /* of the directory itself */
 } Level;
 
+/* A file that has more than one name, and the first of them that was met. */
+typedef struct Known {
+        dev_t dev;
+        ino_t ino;
+        char *path; /* NULL: a free place */
+} Known;
+
 typedef struct Walk {
         Tree *tree;
         Digest *digest;
@@ -32,7 +39,51 @@ typedef struct Walk {
         Level levels[DEPTH_MAX];
         size_t depth;
         uint8_t *buffer;
+        Known *known; /* a hash table with open addressing, half full at most */
+        size_t n_known, n_places;
 } Walk;
+
+static Known *find_place(Known *table, size_t n_places, dev_t dev, ino_t ino) {
+        size_t i = (size_t) (((uint64_t) ino ^ (uint64_t) dev << 32) * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (n_places - 1);
+
+        while (table[i].path && (table[i].ino != ino || table[i].dev != dev))
+                i = (i + 1) & (n_places - 1);
+        return table + i;
+}
+
+static int grow_known(Walk *w) {
+        size_t n = w->n_places ? w->n_places * 2 : 256;
+        Known *table;
+
+        if (w->n_known < w->n_places / 2)
+                return 0;
+        table = calloc(n, sizeof(*table));
+        if (!table)
+                return -ENOMEM;
+        for (size_t i = 0; i < w->n_places; i++)
+                if (w->known[i].path)
+                        *find_place(table, n, w->known[i].dev, w->known[i].ino) = w->known[i];
+        free(w->known);
+        w->known = table;
+        w->n_places = n;
+        return 0;
+}
+
+/* *ret: the name that the file has already, or NULL: it has this one from now on. */
+static int known_as(Walk *w, const struct stat *st, const char **ret) {
+        Known *k;
+        int r = grow_known(w);
+
+        if (r < 0)
+                return r;
+        k = find_place(w->known, w->n_places, st->st_dev, st->st_ino);
+        *ret = k->path;
+        if (k->path)
+                return 0;
+        *k = (Known) { .dev = st->st_dev, .ino = st->st_ino, .path = strdup(w->path) };
+        w->n_known++;
+        return k->path ? 0 : -ENOMEM;
+}
 
 static void level_done(Level *l) {
         for (size_t i = 0; i < l->n; i++)
@@ -169,6 +220,7 @@ static int take_link(Walk *w, int dir, const char *name, const TreeMeta *m) {
 
 static int take_entry(Walk *w, int dir, const char *name) {
         _cleanup_close_ int fd = -EBADF;
+        const char *first;
         struct stat st;
         TreeMeta m;
         int r;
@@ -194,6 +246,15 @@ static int take_entry(Walk *w, int dir, const char *name) {
         case S_IFREG:
                 if (fd < 0)
                         return cannot_read(w, -ESTALE);
+                if (st.st_nlink > 1) {
+                        r = known_as(w, &st, &first);
+                        if (r < 0)
+                                return r;
+                        if (first) {
+                                describe(w, 'h', &m, 0, first);
+                                return tree_hardlink(w->tree, w->path, first);
+                        }
+                }
                 describe(w, 'f', &m, (uint64_t) st.st_size, "");
                 return copy_file(w, fd, &st, &m);
         case S_IFLNK:
@@ -252,5 +313,8 @@ int layer_from_directory(Tree *t, int fd, Digest *digest) {
                 r = walk(w);
         while (w->depth > 0)
                 level_done(w->levels + --w->depth);
+        for (size_t i = 0; i < w->n_places; i++)
+                free(w->known[i].path);
+        free(w->known);
         return r;
 }

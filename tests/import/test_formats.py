@@ -110,6 +110,23 @@ def test_root_file_system_as_directory(store, place):
     assert store.load(top)["id"] == result["id"], "the same tree is the same image"
 
 
+def test_hard_links_of_a_directory(store, place):
+    """A file with many names is one file; names outside of the directory do not count."""
+    top = place + "/root"
+    os.makedirs(top + "/z")
+    for i in range(300):
+        with open(f"{top}/f{i}", "w", encoding="utf-8") as f:
+            f.write(str(i))
+        os.link(f"{top}/f{i}", f"{top}/z/g{i}")
+    os.link(top + "/f0", place + "/elsewhere")
+    result = store.load(top)
+    tree = store.tree(result["layers"][0]["digest"])
+    for i in range(300):
+        assert os.stat(f"{tree}/f{i}").st_ino == os.stat(f"{tree}/z/g{i}").st_ino
+        assert open(f"{tree}/f{i}", encoding="utf-8").read() == str(i) and os.stat(f"{tree}/f{i}").st_nlink == 2
+    assert result["layers"][0]["bytes"] == sum(len(str(i)) for i in range(300))
+
+
 def test_directory_that_others_cannot_read_names_the_way_out(store, place):
     top = place + "/root"
     os.makedirs(top + "/secret")

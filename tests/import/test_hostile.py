@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The corpus of malicious images. Of each: nothing outside of the store changes, and what is refused leaves nothing in it."""
 
+import ctypes
 import gzip
 import json
 import os
 import struct
 import tarfile
+import threading
 import zlib
 
 import pytest
@@ -145,6 +147,43 @@ def test_hard_links_share_an_inode(store, file):
     result = store.load(file(tar(entry("a", data=b"1"), hardlink("b", "/a"), hardlink("c", "./b"))))
     top = store.tree(result["layers"][0]["digest"])
     assert len({os.stat(f"{top}/{n}").st_ino for n in "abc"}) == 1
+
+
+def test_directory_that_changes_while_it_is_read(store, place, host):
+    """T06: names that are now a directory or file, now a link out or a fifo. What the canary holds is never in an image."""
+    top = place + "/root"
+    for i in range(8):
+        os.makedirs(f"{top}/d{i}")
+        with open(f"{top}/d{i}/file", "w", encoding="utf-8") as f:
+            f.write("mine")
+        os.symlink(host, f"{place}/link{i}")
+        os.mkfifo(f"{place}/fifo{i}")
+        with open(f"{top}/f{i}", "w", encoding="utf-8") as f:
+            f.write("mine")
+    stop = threading.Event()
+    libc = ctypes.CDLL(None)
+
+    def swap():
+        while not stop.is_set():
+            for i in range(8):
+                libc.renameat2(-100, f"{top}/d{i}".encode(), -100, f"{place}/link{i}".encode(), 2)
+                libc.renameat2(-100, f"{top}/f{i}".encode(), -100, f"{place}/fifo{i}".encode(), 2)
+    thread = threading.Thread(target=swap)
+    thread.start()
+    done = 0
+    try:
+        for _ in range(40):
+            try:
+                found = tree(store, store.load(top))
+                done += 1
+            except Refused:
+                continue
+            assert not any(content == b"canary" for _, _, content in found.values())
+            assert not any(name.endswith("/dir") for name in found)
+    finally:
+        stop.set()
+        thread.join()
+    assert done > 0, "none of them came through: nothing was tested"
 
 
 # Whiteouts

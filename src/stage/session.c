@@ -230,6 +230,7 @@ void session_reap(void *userdata) {
         const char *id = x->record->id;
         int r;
 
+        x->ending = true;
         FAULT("stage.reap.before-cgroup");
         r = remove_cgroup(s, x->record);
         if (r == -EAGAIN && x->retries++ < 5000) {
@@ -249,6 +250,8 @@ void session_kill(Session *x) {
         char name[64];
         _cleanup_close_ int scope = -EBADF;
 
+        if (x->ending)
+                return; /* a second session_reap() would free it under the first one */
         if (x->pidfd < 0) {
                 if (x->network.state != NETWORK_NONE)
                         x->network.state = NETWORK_FAILED; /* neither to be born nor to be attached any more */

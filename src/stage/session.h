@@ -31,6 +31,7 @@ struct Session {
         LoopTimer retry;
         unsigned retries;
         bool answered;    /* READY or FAILED went out */
+        bool ending;      /* session_reap() has it */
         MsgFailed failure;
         MsgEnded ended;
         SessionNetwork network;

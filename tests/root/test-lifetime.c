@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -327,6 +328,31 @@ static void monitor_dies_without_stage(void) {
         nothing_is_left();
 }
 
+/* ocsbd kills what it does not know while a new stage is cleaning up after it: that waits for a lock here. */
+static void kill_while_cleaning_up(void) {
+        _cleanup_plan_ Plan *p = plan_with_placeholders(NULL);
+        _cleanup_session_ Session s = SESSION_NONE;
+        _cleanup_writer_ WireWriter w = {};
+        int lock;
+
+        if (!CHECK_OK(session_create(&s, p, NULL, 0)) || !CHECK(s.ready))
+                return;
+        stage_kill();
+        CHECK(kill((pid_t) s.info.monitor_pid, SIGKILL) == 0);
+        lock = open("/run/ocsb/stage/.lock-20001", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        CHECK(lock >= 0 && flock(lock, LOCK_EX) == 0);
+        CHECK_OK(stage_start(NULL));
+        wire_put_string(&w, s.id);
+        for (uint32_t tag = 1; tag <= 3; tag++)
+                CHECK_OK(wire_send(stage_socket(), WIRE_KILL, tag, &w, NULL, 0));
+        (void) nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        fd_close(lock);
+        CHECK(bed_wait(not_listed, s.id, 5000));
+        CHECK_OK(stage_kill_session(s.id));
+        CHECK(stage_alive());
+        nothing_is_left();
+}
+
 /* At random moments: the stage, while sessions are made as fast as it can. */
 static void stage_killed_at_random(void) {
         unsigned created = 0, seed = 20240607;
@@ -501,6 +527,7 @@ static const TapTest tests[] = {
                                 stage_killed},
                 {"what dies while there is no stage is cleaned up by the next one",
                                 monitor_dies_without_stage},
+                {"KILL, three times, for a session that is being cleaned up", kill_while_cleaning_up},
                 {"kill -9 at every fault point of create, exec and end leaves nothing half-made",
                                 fault_points},
                 {"kill -9 of the stage at random moments leaves nothing", stage_killed_at_random},

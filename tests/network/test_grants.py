@@ -221,7 +221,7 @@ def test_counters_say_why(world, openclaw, sandbox):
     assert sandbox.fetch(WEB[0])
     counters = wait_until(lambda: firewall.session_status(openclaw, sandbox.id)["counters"])
     packets = {name: value[0] for name, value in counters.items()}
-    assert packets["private"] >= 3 and packets["resolver"] == 4 and packets["protocol"] >= 2 and packets["allowed"] >= 3
+    assert packets["private"] >= 3 and packets["resolver"] >= 4 and packets["protocol"] >= 2 and packets["allowed"] >= 3
     assert packets["host"] >= 1
 
 

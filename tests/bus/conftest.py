@@ -133,7 +133,8 @@ class Stack:
         """kill -9 of ocsbd, ocsb-stage or both at once."""
         pids = [getattr(self, {"ocsb-stage": "stage"}.get(n, n)) for n in names]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the one that was killed before was still dying
+                os.kill(pid, signal.SIGKILL)
         return pids
 
     def wait_ready(self, seconds=30):

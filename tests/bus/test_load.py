@@ -104,7 +104,7 @@ def test_8_clients_by_200_execs(no_growth, openclaw):
                 wrong.append((index, i, done))
     channels = [session.channel() if i % 2 else None for i in range(8)]
     buses = [Bus(openclaw.user) for _ in range(8)]
-    threads = [threading.Thread(target=client, args=(i, channels[i], buses[i])) for i in range(8)]
+    threads = [threading.Thread(target=client, args=(i, channels[i], buses[i]), daemon=True) for i in range(8)]
     for t in threads:
         t.start()
     for t in threads:

@@ -258,7 +258,7 @@ def test_kill_at_random_moments_under_load(stack, openclaw):
             finally:
                 running.close()
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(4)]
     for t in threads:
         t.start()
     for _ in range(30):
@@ -298,7 +298,7 @@ def test_kill_at_random_moments_while_sessions_come_and_go(stack, openclaw):
 
     # Connections of another uid are made under one lock of effective ids: before the threads start.
     with contextlib.ExitStack():
-        threads = [threading.Thread(target=work, args=(i,)) for i in range(3)]
+        threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(3)]
         for t in threads:
             t.start()
             time.sleep(0.05)

@@ -45,6 +45,7 @@ def activation():
     """a call on the bus starts ocsbd, and a session starts ocsb-stage"""
     services = [u for u in units() if u.endswith('.service')]
     assert {'ocsbd.service', 'ocsb-stage.service'} <= set(services)
+    sh('systemctl', 'stop', 'ocsbd.service')  # which calls the others back as long as it is there
     sh('systemctl', 'stop', *services)
     for u in services:
         assert unit(u, 'ActiveState') == 'inactive', u

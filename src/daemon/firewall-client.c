@@ -186,13 +186,11 @@ static int on_expired(FirewallClient *c, WireMessage *m) {
         uint32_t grant;
         int k;
 
-        wire_get_string_buf(&r, id, sizeof(id));
+        wire_get_id(&r, id);
         grant = wire_get_u32(&r);
         k = wire_reader_finish(&r);
         if (k < 0)
                 return k;
-        if (!session_id_valid(id))
-                return -EBADMSG;
         c->handlers->expired(id, grant, c->userdata);
         return 0;
 }

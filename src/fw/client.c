@@ -107,8 +107,8 @@ static bool get_session(Client *c, const WireMessage *m, WireReader *in, Session
         char id[SESSION_ID_MAX + 1];
 
         *in = WIRE_READER(m->body, m->len);
-        wire_get_string_buf(in, id, sizeof(id));
-        if (in->error || !session_id_valid(id)) {
+        wire_get_id(in, id);
+        if (in->error) {
                 (void) answer(a, -EBADMSG, "The message names no session");
                 return false;
         }

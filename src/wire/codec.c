@@ -38,6 +38,10 @@ void wire_put_string(WireWriter *w, const char *s) {
         wire_put_bytes(w, s, s ? strlen(s) : 0);
 }
 
+void wire_put_buf(WireWriter *w, const char *buf, size_t size) {
+        wire_put_bytes(w, buf, strnlen(buf, size));
+}
+
 void wire_put_strv(WireWriter *w, char *const *strv, size_t n) {
         wire_put_u32(w, (uint32_t) n);
         for (size_t i = 0; i < n; i++)
@@ -187,4 +191,26 @@ int wire_reader_finish(WireReader *r) {
         if (!r->error && r->pos != r->len)
                 r->error = -EBADMSG;
         return r->error;
+}
+
+void wire_get_id(WireReader *r, char ret[static SESSION_ID_MAX + 1]) {
+        wire_get_string_buf(r, ret, SESSION_ID_MAX + 1);
+        wire_malformed_unless(r, session_id_valid(ret));
+}
+
+void wire_malformed_unless(WireReader *r, bool ok) {
+        if (!ok && !r->error)
+                r->error = -EBADMSG;
+}
+
+const char *wire_error_why(int error) {
+        if (error == -ENOMEM)
+                return "out of memory";
+        return error == -E2BIG ? "the message is over a limit" : "the message is malformed";
+}
+
+int wire_refuse(const char **ret_why, const char *why, int error) {
+        if (ret_why)
+                *ret_why = why;
+        return error;
 }

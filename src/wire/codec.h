@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/text.h"
 
 /* A body of more than WIRE_INLINE_MAX bytes travels in a sealed memfd (transport.h). */
 #define WIRE_BODY_MAX ((size_t) 2 << 20)
@@ -22,6 +23,8 @@ void wire_put_u64(WireWriter *w, uint64_t v);
 void wire_put_bytes(WireWriter *w, const void *data, size_t n);
 /* A string without its NUL; NULL is written as the empty string. */
 void wire_put_string(WireWriter *w, const char *s);
+/* A fixed buffer of that size, which its owner may have filled without a NUL, as a string. */
+void wire_put_buf(WireWriter *w, const char *buf, size_t size);
 /* A list of n strings. */
 void wire_put_strv(WireWriter *w, char *const *strv, size_t n);
 
@@ -48,5 +51,15 @@ char **wire_get_strv(WireReader *r, size_t max_n, size_t max_each, size_t *ret_n
 /* A list's count, refused when over max or when fewer than min_each bytes per element are left. */
 size_t wire_get_count(WireReader *r, size_t max, size_t min_each);
 
+/* A session's id; another text is malformed. */
+void wire_get_id(WireReader *r, char ret[static SESSION_ID_MAX + 1]);
+/* For what a decoder checks beyond the encoding: sets -EBADMSG when it is not ok. */
+void wire_malformed_unless(WireReader *r, bool ok);
+
 /* 0 when everything was read without error and nothing is left over, else -errno. */
 int wire_reader_finish(WireReader *r);
+
+/* Static text for a reader's error. */
+const char *wire_error_why(int error);
+/* Returns error, and sets *ret_why when that is wanted. */
+int wire_refuse(const char **ret_why, const char *why, int error);

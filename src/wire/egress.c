@@ -13,11 +13,6 @@ const char *egress_outcome_to_string(EgressOutcome v) {
         return (size_t) v < ELEMENTSOF(outcomes) ? outcomes[v] : NULL;
 }
 
-static void malformed_unless(WireReader *r, bool ok) {
-        if (!ok && !r->error)
-                r->error = -EBADMSG;
-}
-
 void msg_egress_done(MsgEgress *m) {
         free(m->targets);
         *m = (MsgEgress) {};
@@ -39,15 +34,15 @@ static void get_target(WireReader *r, EgressTarget *t) {
         size_t n;
         const void *p = wire_get_bytes(r, sizeof(t->address.bytes), &n);
 
-        malformed_unless(r, n == 4 || n == 16);
+        wire_malformed_unless(r, n == 4 || n == 16);
         if (r->error)
                 return;
         t->address.family = n == 4 ? 4 : 6;
         memcpy(t->address.bytes, p, n);
         t->port = wire_get_u32(r);
         t->protocol = wire_get_u32(r);
-        malformed_unless(r, t->protocol < _NET_PROTOCOL_MAX);
-        malformed_unless(r, t->protocol == NET_PROTOCOL_ICMP ? t->port == 0 : t->port >= 1 && t->port <= 65535);
+        wire_malformed_unless(r, t->protocol < _NET_PROTOCOL_MAX);
+        wire_malformed_unless(r, t->protocol == NET_PROTOCOL_ICMP ? t->port == 0 : t->port >= 1 && t->port <= 65535);
 }
 
 int msg_egress_decode(WireReader *r, MsgEgress *ret) {
@@ -56,9 +51,9 @@ int msg_egress_decode(WireReader *r, MsgEgress *ret) {
         int k;
 
         m.timeout_msec = wire_get_u32(r);
-        malformed_unless(r, m.timeout_msec >= 1 && m.timeout_msec <= EGRESS_TIMEOUT_MSEC_MAX);
+        wire_malformed_unless(r, m.timeout_msec >= 1 && m.timeout_msec <= EGRESS_TIMEOUT_MSEC_MAX);
         n = wire_get_count(r, EGRESS_TARGETS_MAX, 4 * sizeof(uint32_t));
-        malformed_unless(r, n > 0);
+        wire_malformed_unless(r, n > 0);
         if (r->error)
                 return r->error;
         m.targets = calloc(n, sizeof(EgressTarget));
@@ -92,7 +87,7 @@ int msg_egressed_decode(WireReader *r, MsgEgressed *ret) {
         size_t n = wire_get_count(r, EGRESS_TARGETS_MAX, 2 * sizeof(uint32_t));
         int k;
 
-        malformed_unless(r, n > 0);
+        wire_malformed_unless(r, n > 0);
         if (r->error)
                 return r->error;
         m.seen = calloc(n, sizeof(EgressSeen));
@@ -101,7 +96,7 @@ int msg_egressed_decode(WireReader *r, MsgEgressed *ret) {
         for (; m.n_seen < n && !r->error; m.n_seen++) {
                 m.seen[m.n_seen].outcome = wire_get_u32(r);
                 m.seen[m.n_seen].error = wire_get_u32(r);
-                malformed_unless(r, m.seen[m.n_seen].outcome < _EGRESS_OUTCOME_MAX && m.seen[m.n_seen].error <= ERROR_MAX);
+                wire_malformed_unless(r, m.seen[m.n_seen].outcome < _EGRESS_OUTCOME_MAX && m.seen[m.n_seen].error <= ERROR_MAX);
         }
         k = wire_reader_finish(r);
         if (k < 0)

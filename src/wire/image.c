@@ -127,36 +127,27 @@ int image_reference_normalize(const char *s, char ret[static IMAGE_REFERENCE_MAX
 
 /* ---- parts ---- */
 
-static void malformed_unless(WireReader *r, bool ok) {
-        if (!ok && !r->error)
-                r->error = -EBADMSG;
-}
-
-static void put_buf(WireWriter *w, const char *buf, size_t size) {
-        wire_put_bytes(w, buf, strnlen(buf, size));
-}
-
 static void get_digest(WireReader *r, char ret[static IMAGE_DIGEST_TEXT + 1]) {
         wire_get_string_buf(r, ret, IMAGE_DIGEST_TEXT + 1);
-        malformed_unless(r, image_digest_valid(ret));
+        wire_malformed_unless(r, image_digest_valid(ret));
 }
 
 /* Only normal references travel: there is one name of each tag. */
 static void get_reference(WireReader *r, char ret[static IMAGE_REFERENCE_MAX + 1], bool optional) {
         wire_get_string_buf(r, ret, IMAGE_REFERENCE_MAX + 1);
-        malformed_unless(r, (optional && !*ret) || (image_reference_valid(ret) && tag_of(ret)));
+        wire_malformed_unless(r, (optional && !*ret) || (image_reference_valid(ret) && tag_of(ret)));
 }
 
 /* Texts of others: for terminals they are escaped again, here they only have to be text. */
 static void get_text(WireReader *r, char *buf, size_t size) {
         wire_get_string_buf(r, buf, size);
-        malformed_unless(r, utf8_is_valid(buf, strlen(buf)));
+        wire_malformed_unless(r, utf8_is_valid(buf, strlen(buf)));
 }
 
 static void put_keep(WireWriter *w, const ImageKeep *k) {
         wire_put_u32(w, (uint32_t) k->n_layers);
         for (size_t i = 0; i < k->n_layers; i++)
-                put_buf(w, k->layers[i], sizeof(k->layers[i]));
+                wire_put_buf(w, k->layers[i], sizeof(k->layers[i]));
 }
 
 static void get_keep(WireReader *r, ImageKeep *ret) {
@@ -176,7 +167,7 @@ static void get_keep(WireReader *r, ImageKeep *ret) {
 /* ---- messages ---- */
 
 void image_import_encode(WireWriter *w, const ImageImport *m) {
-        put_buf(w, m->reference, sizeof(m->reference));
+        wire_put_buf(w, m->reference, sizeof(m->reference));
         wire_put_u32(w, m->flags);
         wire_put_u64(w, m->limits.bytes);
         wire_put_u64(w, m->limits.entries);
@@ -215,8 +206,8 @@ int image_import_decode(WireReader *r, ImageImport *ret, const char **ret_why) {
 }
 
 void image_tag_encode(WireWriter *w, const ImageTag *m) {
-        put_buf(w, m->id, sizeof(m->id));
-        put_buf(w, m->reference, sizeof(m->reference));
+        wire_put_buf(w, m->id, sizeof(m->id));
+        wire_put_buf(w, m->reference, sizeof(m->reference));
 }
 
 int image_tag_decode(WireReader *r, ImageTag *ret) {
@@ -237,7 +228,7 @@ void image_remove_done(ImageRemove *m) {
 }
 
 void image_remove_encode(WireWriter *w, const ImageRemove *m) {
-        put_buf(w, m->what, sizeof(m->what));
+        wire_put_buf(w, m->what, sizeof(m->what));
         put_keep(w, &m->keep);
 }
 
@@ -246,7 +237,7 @@ int image_remove_decode(WireReader *r, ImageRemove *ret) {
         int k;
 
         wire_get_string_buf(r, m.what, sizeof(m.what));
-        malformed_unless(r, image_digest_valid(m.what) || (image_reference_valid(m.what) && tag_of(m.what)));
+        wire_malformed_unless(r, image_digest_valid(m.what) || (image_reference_valid(m.what) && tag_of(m.what)));
         get_keep(r, &m.keep);
         k = wire_reader_finish(r);
         if (k < 0)
@@ -271,7 +262,7 @@ int image_prune_decode(WireReader *r, ImagePrune *ret) {
         int k;
 
         m.all = wire_get_u32(r);
-        malformed_unless(r, m.all <= 1);
+        wire_malformed_unless(r, m.all <= 1);
         get_keep(r, &m.keep);
         k = wire_reader_finish(r);
         if (k < 0)
@@ -300,7 +291,7 @@ int image_progress_decode(WireReader *r, ImageProgress *ret) {
         m.entries = wire_get_u64(r);
         m.layer = wire_get_u32(r);
         m.layers = wire_get_u32(r);
-        malformed_unless(r, m.phase < _IMAGE_PHASE_MAX && m.layers <= IMAGE_LAYERS_MAX && m.layer <= m.layers);
+        wire_malformed_unless(r, m.phase < _IMAGE_PHASE_MAX && m.layers <= IMAGE_LAYERS_MAX && m.layer <= m.layers);
         k = wire_reader_finish(r);
         if (k >= 0)
                 *ret = m;
@@ -308,23 +299,23 @@ int image_progress_decode(WireReader *r, ImageProgress *ret) {
 }
 
 void image_imported_encode(WireWriter *w, const ImageImported *m) {
-        put_buf(w, m->id, sizeof(m->id));
+        wire_put_buf(w, m->id, sizeof(m->id));
         wire_put_u32(w, (uint32_t) m->n_layers);
         for (size_t i = 0; i < m->n_layers; i++) {
                 const ImageLayer *l = m->layers + i;
 
-                put_buf(w, l->digest, sizeof(l->digest));
+                wire_put_buf(w, l->digest, sizeof(l->digest));
                 wire_put_u64(w, l->bytes);
                 wire_put_u64(w, l->entries);
                 wire_put_u32(w, l->shared);
         }
         wire_put_u32(w, (uint32_t) m->n_references);
         for (size_t i = 0; i < m->n_references; i++)
-                put_buf(w, m->references[i], sizeof(m->references[i]));
+                wire_put_buf(w, m->references[i], sizeof(m->references[i]));
         wire_put_u64(w, m->devices);
         wire_put_u64(w, m->setuid);
         wire_put_u64(w, m->xattrs);
-        put_buf(w, m->note, sizeof(m->note));
+        wire_put_buf(w, m->note, sizeof(m->note));
 }
 
 #define LAYER_BYTES (4 + IMAGE_DIGEST_TEXT + 8 + 8 + 4)
@@ -345,7 +336,7 @@ int image_imported_decode(WireReader *r, ImageImported *ret) {
                 l->bytes = wire_get_u64(r);
                 l->entries = wire_get_u64(r);
                 l->shared = wire_get_u32(r);
-                malformed_unless(r, l->shared <= 1);
+                wire_malformed_unless(r, l->shared <= 1);
         }
         n = wire_get_count(r, ELEMENTSOF(m->references), 4);
         for (; m->n_references < n && !r->error; m->n_references++)

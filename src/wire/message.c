@@ -10,22 +10,6 @@
 #define SIGNAL_MAX 64u
 #define SIZE_OF_TTY_MAX 65535u /* struct winsize has 16 bits */
 
-/* A fixed buffer that its owner may have filled without a NUL. */
-static void put_buf(WireWriter *w, const char *buf, size_t size) {
-        wire_put_bytes(w, buf, strnlen(buf, size));
-}
-#define PUT_BUF(w, buf) put_buf((w), (buf), sizeof(buf))
-
-static void malformed_unless(WireReader *r, bool ok) {
-        if (!ok && !r->error)
-                r->error = -EBADMSG;
-}
-
-static void get_id(WireReader *r, char ret[static SESSION_ID_MAX + 1]) {
-        wire_get_string_buf(r, ret, SESSION_ID_MAX + 1);
-        malformed_unless(r, session_id_valid(ret));
-}
-
 /* Exec */
 
 void msg_exec_done(MsgExec *m) {
@@ -48,26 +32,20 @@ void msg_exec_encode(WireWriter *w, const MsgExec *m) {
                 wire_put_u32(w, m->fd_numbers[i]);
 }
 
-static int refuse(const char **ret_why, const char *why, int error) {
-        if (ret_why)
-                *ret_why = why;
-        return error;
-}
-
 static int validate_fd_numbers(const MsgExec *m, const char **ret_why) {
         uint32_t seen = 0;
 
         if (m->n_fds > MSG_EXEC_FDS_MAX)
-                return refuse(ret_why, "fds: more than 16", -E2BIG);
+                return wire_refuse(ret_why, "fds: more than 16", -E2BIG);
         if (m->n_fds > 0 && (m->flags & MSG_EXEC_PTY))
-                return refuse(ret_why, "fds: none may be given with a pty", -EINVAL);
+                return wire_refuse(ret_why, "fds: none may be given with a pty", -EINVAL);
         for (size_t i = 0; i < m->n_fds; i++) {
                 uint32_t n = m->fd_numbers[i];
 
                 if (n >= MSG_EXEC_FDS_MAX)
-                        return refuse(ret_why, "fds: a number above 15", -EINVAL);
+                        return wire_refuse(ret_why, "fds: a number above 15", -EINVAL);
                 if (seen & (UINT32_C(1) << n))
-                        return refuse(ret_why, "fds: a number twice", -EINVAL);
+                        return wire_refuse(ret_why, "fds: a number twice", -EINVAL);
                 seen |= UINT32_C(1) << n;
         }
         return 0;
@@ -78,45 +56,39 @@ int msg_exec_validate(const MsgExec *m, const char **ret_why) {
         int r;
 
         if (m->flags & ~(uint32_t) _MSG_EXEC_FLAGS_ALL)
-                return refuse(ret_why, "flags: an unknown one", -EINVAL);
+                return wire_refuse(ret_why, "flags: an unknown one", -EINVAL);
         if (m->rows > SIZE_OF_TTY_MAX || m->cols > SIZE_OF_TTY_MAX)
-                return refuse(ret_why, "rows, cols: above 65535", -EINVAL);
+                return wire_refuse(ret_why, "rows, cols: above 65535", -EINVAL);
         if (m->n_argv == 0 || m->argv[0][0] == 0)
-                return refuse(ret_why, "argv: empty", -EINVAL);
+                return wire_refuse(ret_why, "argv: empty", -EINVAL);
         if (m->n_argv > MSG_EXEC_ARGS_MAX)
-                return refuse(ret_why, "argv: more than 4096 arguments", -E2BIG);
+                return wire_refuse(ret_why, "argv: more than 4096 arguments", -E2BIG);
         for (size_t i = 0; i < m->n_argv; i++) {
                 size_t n = strlen(m->argv[i]);
 
                 if (n > MSG_EXEC_ARG_BYTES_MAX)
-                        return refuse(ret_why, "argv: an argument longer than 128 KiB", -E2BIG);
+                        return wire_refuse(ret_why, "argv: an argument longer than 128 KiB", -E2BIG);
                 total += n + 1;
         }
         if (m->n_env > MSG_EXEC_ENV_MAX)
-                return refuse(ret_why, "env: more than 1024 variables", -E2BIG);
+                return wire_refuse(ret_why, "env: more than 1024 variables", -E2BIG);
         for (size_t i = 0; i < m->n_env; i++) {
                 size_t n = strlen(m->env[i]);
 
                 if (!env_assignment_valid(m->env[i]))
-                        return refuse(ret_why, "env: not of the form NAME=value", -EINVAL);
+                        return wire_refuse(ret_why, "env: not of the form NAME=value", -EINVAL);
                 if (n > MSG_EXEC_ARG_BYTES_MAX)
-                        return refuse(ret_why, "env: a variable longer than 128 KiB", -E2BIG);
+                        return wire_refuse(ret_why, "env: a variable longer than 128 KiB", -E2BIG);
                 total += n + 1;
         }
         if (total > MSG_EXEC_BYTES_MAX)
-                return refuse(ret_why, "argv, env: together more than 1 MiB", -E2BIG);
+                return wire_refuse(ret_why, "argv, env: together more than 1 MiB", -E2BIG);
         if (m->cwd && m->cwd[0] && !path_is_normal(m->cwd))
-                return refuse(ret_why, "cwd: not a normal absolute path", -EINVAL);
+                return wire_refuse(ret_why, "cwd: not a normal absolute path", -EINVAL);
         r = validate_fd_numbers(m, ret_why);
         if (r < 0)
                 return r;
-        return refuse(ret_why, NULL, 0);
-}
-
-static const char *reader_error_why(int error) {
-        if (error == -ENOMEM)
-                return "out of memory";
-        return error == -E2BIG ? "the message is over a limit" : "the message is malformed";
+        return wire_refuse(ret_why, NULL, 0);
 }
 
 int msg_exec_decode(WireReader *r, MsgExec *ret, const char **ret_why) {
@@ -136,7 +108,7 @@ int msg_exec_decode(WireReader *r, MsgExec *ret, const char **ret_why) {
                 m.fd_numbers[m.n_fds] = wire_get_u32(r);
         k = wire_reader_finish(r);
         if (k < 0)
-                return refuse(ret_why, reader_error_why(k), k);
+                return wire_refuse(ret_why, wire_error_why(k), k);
         k = msg_exec_validate(&m, ret_why);
         if (k < 0)
                 return k == -EINVAL ? -EBADMSG : k;
@@ -150,8 +122,8 @@ int msg_exec_decode(WireReader *r, MsgExec *ret, const char **ret_why) {
 void msg_failed_encode(WireWriter *w, const MsgFailed *m) {
         wire_put_u32(w, m->error);
         wire_put_u32(w, m->status);
-        PUT_BUF(w, m->step);
-        PUT_BUF(w, m->text);
+        wire_put_buf(w, m->step, sizeof(m->step));
+        wire_put_buf(w, m->text, sizeof(m->text));
 }
 
 int msg_failed_decode(WireReader *r, MsgFailed *ret) {
@@ -162,7 +134,7 @@ int msg_failed_decode(WireReader *r, MsgFailed *ret) {
         m.status = wire_get_u32(r);
         wire_get_string_buf(r, m.step, sizeof(m.step));
         wire_get_string_buf(r, m.text, sizeof(m.text));
-        malformed_unless(r, m.error > 0 && m.error <= ERRNO_MAX && m.status <= 255);
+        wire_malformed_unless(r, m.error > 0 && m.error <= ERRNO_MAX && m.status <= 255);
         k = wire_reader_finish(r);
         if (k < 0)
                 return k;
@@ -176,10 +148,10 @@ void msg_ready_done(MsgReady *m) {
 }
 
 void msg_ready_encode(WireWriter *w, const MsgReady *m) {
-        PUT_BUF(w, m->id);
+        wire_put_buf(w, m->id, sizeof(m->id));
         wire_put_u32(w, m->monitor_pid);
         wire_put_u32(w, m->landlock_abi);
-        PUT_BUF(w, m->cgroup);
+        wire_put_buf(w, m->cgroup, sizeof(m->cgroup));
         wire_put_string(w, m->resolved);
 }
 
@@ -187,13 +159,13 @@ int msg_ready_decode(WireReader *r, MsgReady *ret) {
         _cleanup_(msg_ready_done) MsgReady m = {};
         int k;
 
-        get_id(r, m.id);
+        wire_get_id(r, m.id);
         m.monitor_pid = wire_get_u32(r);
         m.landlock_abi = wire_get_u32(r);
         wire_get_string_buf(r, m.cgroup, sizeof(m.cgroup));
         m.resolved = wire_get_string(r, WIRE_BODY_MAX);
         /* A pid of 0 or -1 in kill() or pidfd_open() would mean a group or everyone. */
-        malformed_unless(r, m.monitor_pid > 0 && m.monitor_pid <= INT32_MAX);
+        wire_malformed_unless(r, m.monitor_pid > 0 && m.monitor_pid <= INT32_MAX);
         k = wire_reader_finish(r);
         if (k < 0)
                 return k;
@@ -203,15 +175,15 @@ int msg_ready_decode(WireReader *r, MsgReady *ret) {
 }
 
 void msg_ended_encode(WireWriter *w, const MsgEnded *m) {
-        PUT_BUF(w, m->id);
-        PUT_BUF(w, m->reason);
+        wire_put_buf(w, m->id, sizeof(m->id));
+        wire_put_buf(w, m->reason, sizeof(m->reason));
 }
 
 int msg_ended_decode(WireReader *r, MsgEnded *ret) {
         MsgEnded m = {};
         int k;
 
-        get_id(r, m.id);
+        wire_get_id(r, m.id);
         wire_get_string_buf(r, m.reason, sizeof(m.reason));
         k = wire_reader_finish(r);
         if (k < 0)
@@ -233,7 +205,7 @@ int msg_signal_decode(WireReader *r, MsgSignal *ret) {
 
         m.exec_id = wire_get_u32(r);
         m.signal = wire_get_u32(r);
-        malformed_unless(r, m.signal >= 1 && m.signal <= SIGNAL_MAX);
+        wire_malformed_unless(r, m.signal >= 1 && m.signal <= SIGNAL_MAX);
         k = wire_reader_finish(r);
         if (k < 0)
                 return k;
@@ -254,8 +226,8 @@ int msg_resize_decode(WireReader *r, MsgResize *ret) {
         m.exec_id = wire_get_u32(r);
         m.rows = wire_get_u32(r);
         m.cols = wire_get_u32(r);
-        malformed_unless(r, m.rows >= 1 && m.rows <= SIZE_OF_TTY_MAX);
-        malformed_unless(r, m.cols >= 1 && m.cols <= SIZE_OF_TTY_MAX);
+        wire_malformed_unless(r, m.rows >= 1 && m.rows <= SIZE_OF_TTY_MAX);
+        wire_malformed_unless(r, m.cols >= 1 && m.cols <= SIZE_OF_TTY_MAX);
         k = wire_reader_finish(r);
         if (k < 0)
                 return k;
@@ -284,8 +256,8 @@ int msg_exited_decode(WireReader *r, MsgExited *ret) {
         m.user_usec = wire_get_u64(r);
         m.system_usec = wire_get_u64(r);
         m.max_rss = wire_get_u64(r);
-        malformed_unless(r, m.code <= 255 && m.signal <= SIGNAL_MAX);
-        malformed_unless(r, !(m.flags & ~(uint32_t) _MSG_EXITED_FLAGS_ALL));
+        wire_malformed_unless(r, m.code <= 255 && m.signal <= SIGNAL_MAX);
+        wire_malformed_unless(r, !(m.flags & ~(uint32_t) _MSG_EXITED_FLAGS_ALL));
         k = wire_reader_finish(r);
         if (k < 0)
                 return k;
@@ -317,7 +289,7 @@ int msg_info_decode(WireReader *r, MsgInfo *ret) {
         m.execs_total = wire_get_u64(r);
         m.frozen = wire_get_u32(r);
         m.last_used_usec = wire_get_u64(r);
-        malformed_unless(r, m.frozen <= 1);
+        wire_malformed_unless(r, m.frozen <= 1);
         n = wire_get_count(r, MSG_INFO_RUNNING_MAX, sizeof(uint32_t));
         if (n > 0) {
                 m.running = calloc(n, sizeof(uint32_t));
@@ -343,8 +315,8 @@ void msg_probe_encode(WireWriter *w, const MsgProbe *m) {
         wire_put_u32(w, (uint32_t) m->n_items);
         for (size_t i = 0; i < m->n_items; i++) {
                 wire_put_u32(w, m->items[i].result);
-                PUT_BUF(w, m->items[i].name);
-                PUT_BUF(w, m->items[i].detail);
+                wire_put_buf(w, m->items[i].name, sizeof(m->items[i].name));
+                wire_put_buf(w, m->items[i].detail, sizeof(m->items[i].detail));
         }
 }
 
@@ -365,7 +337,7 @@ int msg_probe_decode(WireReader *r, MsgProbe *ret) {
                 i->result = wire_get_u32(r);
                 wire_get_string_buf(r, i->name, sizeof(i->name));
                 wire_get_string_buf(r, i->detail, sizeof(i->detail));
-                malformed_unless(r, i->result < _PROBE_RESULT_MAX);
+                wire_malformed_unless(r, i->result < _PROBE_RESULT_MAX);
         }
         k = wire_reader_finish(r);
         if (k < 0)
@@ -408,7 +380,7 @@ int msg_ack_decode(WireReader *r, int *ret_error, char *ret_text, size_t text_si
         const char *text = wire_get_bytes(r, MSG_ACK_TEXT_MAX, &n);
         int k;
 
-        malformed_unless(r, error <= ERRNO_MAX && text && !memchr(text, 0, n));
+        wire_malformed_unless(r, error <= ERRNO_MAX && text && !memchr(text, 0, n));
         k = wire_reader_finish(r);
         if (k < 0)
                 return k;
@@ -425,7 +397,7 @@ int msg_id_decode(WireReader *r, char ret[static SESSION_ID_MAX + 1]) {
         char id[SESSION_ID_MAX + 1];
         int k;
 
-        get_id(r, id);
+        wire_get_id(r, id);
         k = wire_reader_finish(r);
         if (k < 0)
                 return k;

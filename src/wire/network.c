@@ -74,23 +74,6 @@ const char *fw_counter_to_string(FwCounter v) {
         return (size_t) v < ELEMENTSOF(counters) ? counters[v] : NULL;
 }
 
-static int refuse(const char **ret_why, const char *why, int error) {
-        if (ret_why)
-                *ret_why = why;
-        return error;
-}
-
-static void malformed_unless(WireReader *r, bool ok) {
-        if (!ok && !r->error)
-                r->error = -EBADMSG;
-}
-
-static const char *reader_error_why(int error) {
-        if (error == -ENOMEM)
-                return "out of memory";
-        return error == -E2BIG ? "the message is over a limit" : "the message is malformed";
-}
-
 /* Parts */
 
 static void put_address(WireWriter *w, const NetAddress *a) {
@@ -102,7 +85,7 @@ static NetAddress get_address(WireReader *r) {
         size_t n;
         const void *p = wire_get_bytes(r, sizeof(a.bytes), &n);
 
-        malformed_unless(r, n == 0 || n == 4 || n == 16);
+        wire_malformed_unless(r, n == 0 || n == 4 || n == 16);
         if (r->error || n == 0)
                 return a;
         a.family = n == 4 ? 4 : 6;
@@ -119,17 +102,8 @@ static NetPrefix get_prefix(WireReader *r) {
         NetPrefix p = { .address = get_address(r) };
 
         p.length = wire_get_u32(r);
-        malformed_unless(r, net_prefix_valid(&p));
+        wire_malformed_unless(r, net_prefix_valid(&p));
         return p;
-}
-
-static void put_buf(WireWriter *w, const char *buf, size_t size) {
-        wire_put_bytes(w, buf, strnlen(buf, size));
-}
-
-static void get_id(WireReader *r, char ret[static SESSION_ID_MAX + 1]) {
-        wire_get_string_buf(r, ret, SESSION_ID_MAX + 1);
-        malformed_unless(r, session_id_valid(ret));
 }
 
 /* Intent */
@@ -141,20 +115,20 @@ bool net_grant_equal(const NetGrant *a, const NetGrant *b) {
 
 static int validate_grant(const NetGrant *g, const char **ret_why) {
         if (!net_prefix_valid(&g->to))
-                return refuse(ret_why, "grant: the destination is no network", -EINVAL);
+                return wire_refuse(ret_why, "grant: the destination is no network", -EINVAL);
         if (g->to.length == 0)
-                return refuse(ret_why, "grant: every address there is, the LAN and the host among them; name the network", -EINVAL);
+                return wire_refuse(ret_why, "grant: every address there is, the LAN and the host among them; name the network", -EINVAL);
         if (g->to.address.family == 6 && net_prefix_carries_ipv4(&g->to))
-                return refuse(ret_why, "grant: an IPv6 form of IPv4 addresses; name the IPv4 address", -EINVAL);
+                return wire_refuse(ret_why, "grant: an IPv6 form of IPv4 addresses; name the IPv4 address", -EINVAL);
         if (g->protocol >= _NET_PROTOCOL_MAX)
-                return refuse(ret_why, "grant: an unknown protocol", -EINVAL);
+                return wire_refuse(ret_why, "grant: an unknown protocol", -EINVAL);
         if (g->protocol == NET_PROTOCOL_ICMP) {
                 if (g->port_first != 0 || g->port_last != 0)
-                        return refuse(ret_why, "grant: icmp has no ports", -EINVAL);
+                        return wire_refuse(ret_why, "grant: icmp has no ports", -EINVAL);
         } else if (g->port_first == 0 || g->port_first > g->port_last || g->port_last > 65535)
-                return refuse(ret_why, "grant: ports are 1 to 65535, the lower one first", -EINVAL);
+                return wire_refuse(ret_why, "grant: ports are 1 to 65535, the lower one first", -EINVAL);
         if (g->until_usec == 0)
-                return refuse(ret_why, "grant: until is 0", -EINVAL);
+                return wire_refuse(ret_why, "grant: until is 0", -EINVAL);
         return 0;
 }
 
@@ -162,11 +136,11 @@ static int validate_resolver(const NetAddress *a, const char **ret_why) {
         static const uint8_t zero[sizeof(a->bytes)];
 
         if (!net_address_valid(a))
-                return refuse(ret_why, "resolvers: no address", -EINVAL);
+                return wire_refuse(ret_why, "resolvers: no address", -EINVAL);
         if (memcmp(a->bytes, zero, sizeof(zero)) == 0 || (a->family == 4 ? a->bytes[0] >= 224 : a->bytes[0] == 0xff))
-                return refuse(ret_why, "resolvers: not the address of one host", -EINVAL);
+                return wire_refuse(ret_why, "resolvers: not the address of one host", -EINVAL);
         if (a->family == 6 && net_prefix_carries_ipv4(&(NetPrefix) { *a, 128 }))
-                return refuse(ret_why, "resolvers: an IPv6 form of an IPv4 address; name the IPv4 address", -EINVAL);
+                return wire_refuse(ret_why, "resolvers: an IPv6 form of an IPv4 address; name the IPv4 address", -EINVAL);
         return 0;
 }
 
@@ -174,25 +148,25 @@ int net_intent_validate(const NetIntent *n, const char **ret_why) {
         int r;
 
         if (n->n_resolvers > NET_RESOLVERS_MAX)
-                return refuse(ret_why, "resolvers: more than 4", -E2BIG);
+                return wire_refuse(ret_why, "resolvers: more than 4", -E2BIG);
         for (size_t i = 0; i < n->n_resolvers; i++) {
                 r = validate_resolver(n->resolvers + i, ret_why);
                 if (r < 0)
                         return r;
                 for (size_t k = 0; k < i; k++)
                         if (net_address_equal(n->resolvers + i, n->resolvers + k))
-                                return refuse(ret_why, "resolvers: one of them twice", -EINVAL);
+                                return wire_refuse(ret_why, "resolvers: one of them twice", -EINVAL);
         }
         if (n->n_grants > NET_GRANTS_MAX)
-                return refuse(ret_why, "grants: more than 64", -E2BIG);
+                return wire_refuse(ret_why, "grants: more than 64", -E2BIG);
         for (size_t i = 0; i < n->n_grants; i++) {
                 if (n->grants[i].id <= (i > 0 ? n->grants[i - 1].id : 0))
-                        return refuse(ret_why, "grants: ids are not ascending from 1", -EINVAL);
+                        return wire_refuse(ret_why, "grants: ids are not ascending from 1", -EINVAL);
                 r = validate_grant(n->grants + i, ret_why);
                 if (r < 0)
                         return r;
         }
-        return refuse(ret_why, NULL, 0);
+        return wire_refuse(ret_why, NULL, 0);
 }
 
 void net_intent_encode(WireWriter *w, const NetIntent *n) {
@@ -235,7 +209,7 @@ int net_intent_decode(WireReader *r, NetIntent *ret, const char **ret_why) {
                 g->until_usec = wire_get_u64(r);
         }
         if (r->error)
-                return refuse(ret_why, reader_error_why(r->error), r->error);
+                return wire_refuse(ret_why, wire_error_why(r->error), r->error);
         k = net_intent_validate(&n, ret_why);
         if (k < 0) {
                 /* Sticky, so that a caller who only asks at the end of its own body sees it. */
@@ -249,7 +223,7 @@ int net_intent_decode(WireReader *r, NetIntent *ret, const char **ret_why) {
 /* Messages */
 
 void fw_attach_encode(WireWriter *w, const FwAttach *m) {
-        put_buf(w, m->id, sizeof(m->id));
+        wire_put_buf(w, m->id, sizeof(m->id));
         wire_put_u32(w, m->uid);
         net_intent_encode(w, &m->intent);
 }
@@ -258,22 +232,22 @@ int fw_attach_decode(WireReader *r, FwAttach *ret, const char **ret_why) {
         FwAttach m = {};
         int k;
 
-        get_id(r, m.id);
+        wire_get_id(r, m.id);
         m.uid = wire_get_u32(r);
-        malformed_unless(r, m.uid != 0 && m.uid <= INT32_MAX);
+        wire_malformed_unless(r, m.uid != 0 && m.uid <= INT32_MAX);
         k = net_intent_decode(r, &m.intent, ret_why);
         if (k < 0)
                 return k;
         k = wire_reader_finish(r);
         if (k < 0)
-                return refuse(ret_why, reader_error_why(k), k);
+                return wire_refuse(ret_why, wire_error_why(k), k);
         *ret = m;
         return 0;
 }
 
 static void put_attached(WireWriter *w, const FwAttached *m) {
-        put_buf(w, m->id, sizeof(m->id));
-        put_buf(w, m->interface, sizeof(m->interface));
+        wire_put_buf(w, m->id, sizeof(m->id));
+        wire_put_buf(w, m->interface, sizeof(m->interface));
         put_address(w, &m->ipv4);
         put_address(w, &m->ipv6);
 }
@@ -282,12 +256,12 @@ static FwAttached get_attached(WireReader *r) {
         FwAttached m = {};
         uint32_t slot;
 
-        get_id(r, m.id);
+        wire_get_id(r, m.id);
         wire_get_string_buf(r, m.interface, sizeof(m.interface));
-        malformed_unless(r, str_has_prefix(m.interface, "ocsb") && parse_u32(m.interface + 4, &slot) >= 0);
+        wire_malformed_unless(r, str_has_prefix(m.interface, "ocsb") && parse_u32(m.interface + 4, &slot) >= 0);
         m.ipv4 = get_address(r);
         m.ipv6 = get_address(r);
-        malformed_unless(r, m.ipv4.family == 4 && m.ipv6.family != 4);
+        wire_malformed_unless(r, m.ipv4.family == 4 && m.ipv6.family != 4);
         return m;
 }
 
@@ -358,7 +332,7 @@ static void get_host_addresses(WireReader *r, FwStatus *m) {
         }
         for (; m->n_host_addresses < n && !r->error; m->n_host_addresses++) {
                 m->host_addresses[m->n_host_addresses] = get_address(r);
-                malformed_unless(r, m->host_addresses[m->n_host_addresses].family != 0);
+                wire_malformed_unless(r, m->host_addresses[m->n_host_addresses].family != 0);
         }
 }
 
@@ -372,7 +346,7 @@ int fw_status_decode(WireReader *r, FwStatus *ret) {
         m.repairs = wire_get_u64(r);
         m.pool_ipv4 = get_prefix(r);
         m.pool_ipv6 = get_prefix(r);
-        malformed_unless(r, m.lockdown <= 1 && m.ipv6 <= 1 && m.pool_ipv4.address.family == 4 && m.pool_ipv6.address.family == 6);
+        wire_malformed_unless(r, m.lockdown <= 1 && m.ipv6 <= 1 && m.pool_ipv4.address.family == 4 && m.pool_ipv6.address.family == 6);
         get_host_addresses(r, &m);
         m.problems = wire_get_string(r, PROBLEMS_MAX);
         n = wire_get_count(r, FW_SESSIONS_MAX, SESSION_BYTES_MIN);

@@ -43,15 +43,19 @@ static int check_getter(sd_bus *bus, const Session *s, sd_bus_error *error) {
 
 /* Properties */
 
-PROPERTY_GETTER(get_string) {
-        Session *s = userdata;
+/* Who may read one is checked here, for all of them. */
+#define SESSION_GETTER(name)                                                                                         \
+        static int append_##name(sd_bus_message *reply, const Session *s, const char *property);                     \
+        PROPERTY_GETTER(get_##name) {                                                                                \
+                int r = check_getter(bus, userdata, error);                                                          \
+                                                                                                                     \
+                return r < 0 ? r : append_##name(reply, userdata, property);                                         \
+        }                                                                                                            \
+        static int append_##name(sd_bus_message *reply, const Session *s, _unused_ const char *property)
+
+SESSION_GETTER(string) {
         const SessionState *r = &s->record;
         const char *value;
-        int k;
-
-        k = check_getter(bus, s, error);
-        if (k < 0)
-                return k;
 
         value = streq(property, "Id")         ? r->id
                 : streq(property, "Profile")  ? r->profile
@@ -65,47 +69,25 @@ PROPERTY_GETTER(get_string) {
         return sd_bus_message_append(reply, "s", value ? value : "");
 }
 
-PROPERTY_GETTER(get_u32) {
-        Session *s = userdata;
-        int r;
-
-        r = check_getter(bus, s, error);
-        if (r < 0)
-                return r;
+SESSION_GETTER(u32) {
         return sd_bus_message_append(reply, "u",
                         streq(property, "OwnerUid") ? (uint32_t) s->record.uid : s->record.monitor_pid);
 }
 
-PROPERTY_GETTER(get_usec) {
-        Session *s = userdata;
-        int r;
-
-        r = check_getter(bus, s, error);
-        if (r < 0)
-                return r;
+SESSION_GETTER(usec) {
         return sd_bus_message_append(reply, "t",
                         streq(property, "CreatedUsec") ? s->record.created_usec : s->last_used_usec);
 }
 
-PROPERTY_GETTER(get_resolved) {
-        Session *s = userdata;
-        int r;
-
-        r = check_getter(bus, s, error);
-        if (r < 0)
-                return r;
+SESSION_GETTER(resolved) {
         return sd_bus_message_append_strv(reply, s->record.resolved);
 }
 
 /* Of network "nat"; what ocsb-fw said last. */
-PROPERTY_GETTER(get_addresses) {
-        Session *s = userdata;
+SESSION_GETTER(addresses) {
         const FirewallSession *f;
         int r;
 
-        r = check_getter(bus, s, error);
-        if (r < 0)
-                return r;
         f = firewall_session(s->manager->firewall, s->record.id);
         r = sd_bus_message_open_container(reply, 'a', "s");
         for (size_t i = 0; f && r >= 0 && i < 2; i++) {
@@ -118,15 +100,10 @@ PROPERTY_GETTER(get_addresses) {
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
-PROPERTY_GETTER(get_grants) {
+SESSION_GETTER(grants) {
         static const NetIntent none = {};
-        Session *s = userdata;
         const FirewallSession *f;
-        int r;
 
-        r = check_getter(bus, s, error);
-        if (r < 0)
-                return r;
         f = firewall_session(s->manager->firewall, s->record.id);
         return firewall_bus_append_grants(reply, f ? &f->intent : &none);
 }
@@ -135,23 +112,13 @@ static int method_update(sd_bus_message *m, void *userdata, sd_bus_error *error)
         return network_update(m, userdata, error);
 }
 
-PROPERTY_GETTER(get_execs) {
-        Session *s = userdata;
-        int r;
-
-        r = check_getter(bus, s, error);
-        if (r < 0)
-                return r;
+SESSION_GETTER(execs) {
         return sd_bus_message_append_array(reply, 'u', s->running, s->n_running * sizeof(uint32_t));
 }
 
-PROPERTY_GETTER(get_proven) {
-        Session *s = userdata;
+SESSION_GETTER(proven) {
         int r;
 
-        r = check_getter(bus, s, error);
-        if (r < 0)
-                return r;
         r = sd_bus_message_open_container(reply, 'a', "(sss)");
         for (size_t i = 0; r >= 0 && i < s->record.n_proven; i++) {
                 const StateProof *p = s->record.proven + i;
